@@ -1,0 +1,194 @@
+// Layers that the networks share: convolutions, attention, warping.
+#include "blocks.h"
+
+#include <cmath>
+
+namespace mardini {
+
+namespace F = torch::nn::functional;
+
+Tensor act(const Tensor &x)
+{
+    return at::leaky_relu(x, 0.2);
+}
+
+torch::nn::Conv2d conv(int in, int out, int stride, int kernel)
+{
+    return torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, kernel).stride(stride).padding(kernel / 2));
+}
+
+template <class Module> static Module zeroed(Module module)
+{
+    torch::NoGradGuard no_grad;
+    module->weight.zero_();
+    module->bias.zero_();
+    return module;
+}
+
+torch::nn::Conv2d zero_conv(int in, int out, int kernel)
+{
+    return zeroed(conv(in, out, 1, kernel));
+}
+
+Tensor resize(const Tensor &x, int64_t H, int64_t W)
+{
+    if (x.size(2) == H && x.size(3) == W)
+        return x;
+    return at::upsample_bilinear2d(x, {H, W}, false);
+}
+
+Tensor double_size(const Tensor &x, double scale)
+{
+    Tensor y = at::upsample_bilinear2d(x, {2 * x.size(2), 2 * x.size(3)}, false);
+    return scale == 1.0 ? y : y * scale;
+}
+
+/// Pixel coordinates (1,2,rows,W) of rows from first_row on, order x y.
+static Tensor pixel_grid(int64_t first_row, int64_t rows, int64_t W, const torch::Device &device)
+{
+    auto options = torch::TensorOptions().device(device).dtype(torch::kFloat32);
+    Tensor y = at::arange(first_row, first_row + rows, options).view({1, 1, rows, 1}).expand({1, 1, rows, W});
+    Tensor x = at::arange(W, options).view({1, 1, 1, W}).expand({1, 1, rows, W});
+    return at::cat({x, y}, 1);
+}
+
+Tensor warp(const Tensor &x, const Tensor &flow, Sampling sampling, int64_t first_row)
+{
+    const int64_t H = x.size(2), W = x.size(3);
+    // Half-precision coordinates would break sub-pixel sampling: float32 whatever the features are.
+    Tensor p = pixel_grid(first_row, flow.size(2), W, x.device()) + flow.to(torch::kFloat32);
+    Tensor scale = at::tensor({2.0 / std::max<int64_t>(W - 1, 1), 2.0 / std::max<int64_t>(H - 1, 1)},
+                              p.options()).view({1, 2, 1, 1});
+    Tensor grid = (p * scale - 1).permute({0, 2, 3, 1});
+    const int mode = sampling == Sampling::Bicubic ? 2 : 0, border = 1;
+    return at::grid_sampler_2d(x.to(torch::kFloat32), grid, mode, border, /*align_corners=*/true);
+}
+
+Tensor out_of_frame(const Tensor &flow, int64_t H, int64_t first_row)
+{
+    const int64_t W = flow.size(3);
+    Tensor p = pixel_grid(first_row, flow.size(2), W, flow.device()) + flow.detach();
+    Tensor x = p.slice(1, 0, 1), y = p.slice(1, 1, 2);
+    return ((x < -0.5) | (x > W - 0.5) | (y < -0.5) | (y > H - 0.5)).to(torch::kFloat32);
+}
+
+static Tensor normalized(const Tensor &x)
+{
+    return x / x.norm(2, {1}, true).clamp_min(1e-6);
+}
+
+Tensor cost_volume(const Tensor &a, const Tensor &b, int radius)
+{
+    const int64_t h = a.size(2), w = a.size(3), n = 2 * radius + 1;
+    Tensor left = normalized(a);
+    Tensor right = at::constant_pad_nd(normalized(b), {radius, radius, radius, radius});
+    std::vector<Tensor> shifts;
+    shifts.reserve(n * n);
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < n; j++)
+            shifts.push_back((left * right.slice(2, i, i + h).slice(3, j, j + w)).sum(1));
+    return at::stack(shifts, 1);
+}
+
+ResBlockImpl::ResBlockImpl(int channels)
+{
+    a = register_module("a", conv(channels, channels));
+    b = register_module("b", conv(channels, channels));
+}
+
+Tensor ResBlockImpl::forward(const Tensor &x)
+{
+    return x + b(act(a(act(x))));
+}
+
+Tensor rope(const Tensor &x, const Tensor &position)
+{
+    const int64_t pairs = x.size(3) / 2, third = pairs / 3;
+    const int64_t count[3] = {pairs - 2 * third, third, third};
+    const double shortest[3] = {2, 3, 3}, longest = 64;
+    std::vector<Tensor> angles;
+    for (int i = 0; i < 3; i++) {
+        Tensor period = at::linspace(std::log(shortest[i]), std::log(longest), count[i], position.options()).exp();
+        angles.push_back(position.slice(2, i, i + 1) * (2 * M_PI / period));
+    }
+    Tensor angle = at::cat(angles, 2).unsqueeze(1); // (B,1,N,pairs)
+    Tensor c = angle.cos().to(x.dtype()), s = angle.sin().to(x.dtype());
+    Tensor x1 = x.slice(3, 0, pairs), x2 = x.slice(3, pairs);
+    return at::cat({x1 * c - x2 * s, x1 * s + x2 * c}, 3);
+}
+
+BlockImpl::BlockImpl(int width, int head_dim) : head_dim_(head_dim)
+{
+    using torch::nn::LayerNormOptions;
+    norm1 = register_module("norm1", torch::nn::LayerNorm(LayerNormOptions({width})));
+    norm2 = register_module("norm2", torch::nn::LayerNorm(LayerNormOptions({width})));
+    norm_q = register_module("norm_q", torch::nn::LayerNorm(LayerNormOptions({head_dim})));
+    norm_k = register_module("norm_k", torch::nn::LayerNorm(LayerNormOptions({head_dim})));
+    qkv = register_module("qkv", torch::nn::Linear(width, 3 * width));
+    out = register_module("out", zeroed(torch::nn::Linear(width, width)));
+    mlp1 = register_module("mlp1", torch::nn::Linear(width, 4 * width));
+    mlp2 = register_module("mlp2", zeroed(torch::nn::Linear(4 * width, width)));
+}
+
+BlockImpl::Heads BlockImpl::heads(const Tensor &x, const Tensor &position)
+{
+    const int64_t B = x.size(0), N = x.size(1), D = x.size(2);
+    auto parts = qkv(norm1(x)).reshape({B, N, 3, D / head_dim_, head_dim_}).permute({2, 0, 3, 1, 4}).unbind(0);
+    Tensor v = parts[2];
+    // LayerNorm may return float32 under autocast; attention wants one dtype.
+    return {rope(norm_q(parts[0]), position).to(v.dtype()), rope(norm_k(parts[1]), position).to(v.dtype()), v};
+}
+
+Tensor BlockImpl::merge(const Tensor &x)
+{
+    return out(x.transpose(1, 2).flatten(2));
+}
+
+std::pair<Tensor, Tensor> BlockImpl::forward(Tensor given, Tensor masked, const Tensor &given_position,
+                                             const Tensor &masked_position, int64_t R, int64_t M, bool joint,
+                                             ReferenceAttention references)
+{
+    const int64_t B = given.size(0), N = given.size(1) / R;
+    auto attend = [](const Tensor &q, const Tensor &k, const Tensor &v) {
+        return at::scaled_dot_product_attention(q, k, v);
+    };
+    Heads r = heads(given, given_position);   // (B,heads,R*N,e)
+    Heads m = heads(masked, masked_position); // (B,heads,M*N,e)
+
+    // (B,heads,F*N,e) <-> (B*F,heads,N,e): every frame for itself
+    auto split = [&](const Tensor &x, int64_t frames) {
+        return x.unflatten(2, {frames, N}).transpose(1, 2).flatten(0, 1);
+    };
+    auto unsplit = [&](const Tensor &x, int64_t frames) {
+        return x.unflatten(0, {B, frames}).transpose(1, 2).flatten(2, 3);
+    };
+    // (B,...) -> (B*M,...): each masked frame has its own copy of the given ones
+    auto repeat = [&](const Tensor &x) { return x.repeat_interleave(M, 0); };
+
+    Tensor from_masked;
+    if (joint) {
+        from_masked = attend(m.q, at::cat({r.k, m.k}, 2), at::cat({r.v, m.v}, 2));
+    } else {
+        Tensor k = at::cat({repeat(r.k), split(m.k, M)}, 2), v = at::cat({repeat(r.v), split(m.v, M)}, 2);
+        from_masked = unsplit(attend(split(m.q, M), k, v), M);
+    }
+    Tensor from_given;
+    switch (references) {
+    case ReferenceAttention::Strict:
+        from_given = unsplit(attend(split(r.q, R), split(r.k, R), split(r.v, R)), R);
+        break;
+    case ReferenceAttention::Relaxed:
+        from_given = attend(r.q, r.k, r.v);
+        break;
+    case ReferenceAttention::Off:
+        from_given = attend(r.q, at::cat({r.k, m.k}, 2), at::cat({r.v, m.v}, 2));
+        break;
+    }
+    given = given + merge(from_given);
+    masked = masked + merge(from_masked);
+    given = given + mlp2(at::gelu(mlp1(norm2(given))));
+    masked = masked + mlp2(at::gelu(mlp1(norm2(masked))));
+    return {given, masked};
+}
+
+} // namespace mardini

@@ -1,0 +1,87 @@
+// Layers that the networks share: convolutions, attention, warping.
+#pragma once
+
+#include <torch/nn/functional.h>
+#include <torch/nn/modules.h>
+#include <torch/nn/pimpl.h>
+
+namespace mardini {
+
+using torch::Tensor;
+
+/// LeakyReLU with slope 0.2, the activation of every convolution.
+Tensor act(const Tensor &x);
+
+/// A convolution that keeps the size (stride 1) or halves it (stride 2).
+torch::nn::Conv2d conv(int in, int out, int stride = 1, int kernel = 3);
+
+/// The same, starting as the zero function: a residual branch or a correction.
+torch::nn::Conv2d zero_conv(int in, int out, int kernel = 3);
+
+/// x (N,C,h,w) -> (N,C,H,W), bilinear, pixel centres aligned.
+Tensor resize(const Tensor &x, int64_t H, int64_t W);
+
+/// Twice the size; `scale` multiplies the values (2 for a field of displacements in pixels).
+Tensor double_size(const Tensor &x, double scale = 1.0);
+
+enum class Sampling { Bilinear, Bicubic };
+
+/// Backward warp: out(p) = x(p + flow(p)), coordinates beyond the border take the border's value.
+///   x     (N,C,H,W) any float
+///   flow  (N,2,rows,W) float32, pixels of x, order x y
+///   first_row  row of x that flow's row 0 stands for: a band of the picture may be asked for alone
+///   returns (N,C,rows,W) float32
+Tensor warp(const Tensor &x, const Tensor &flow, Sampling sampling = Sampling::Bilinear, int64_t first_row = 0);
+
+/// 1 where p + flow(p) leaves a picture H high by more than half a pixel. (N,2,rows,W) -> (N,1,rows,W) float32.
+Tensor out_of_frame(const Tensor &flow, int64_t H, int64_t first_row = 0);
+
+/// Local correlation of two feature maps, every shift up to `radius`.
+///   a, b (N,C,h,w) -> (N,(2*radius+1)^2,h,w), cosine, -1 .. 1
+Tensor cost_volume(const Tensor &a, const Tensor &b, int radius);
+
+/// x + conv(act(conv(act(x)))), the second convolution starting at zero.
+struct ResBlockImpl : torch::nn::Module {
+    explicit ResBlockImpl(int channels);
+    Tensor forward(const Tensor &x);
+    torch::nn::Conv2d a{nullptr}, b{nullptr};
+};
+TORCH_MODULE(ResBlock);
+
+/// Rotary embedding, axial over (t, y, x): each third of the head's pairs turns with one
+/// coordinate, at periods from 2 (t) or 3 (y, x) to 64 positions.
+///   x (B,heads,N,head_dim), position (B,N,3) float32, continuous
+Tensor rope(const Tensor &x, const Tensor &position);
+
+/// Which given frames a given frame's tokens may attend to.
+enum class ReferenceAttention { Strict, Relaxed, Off };
+
+/// Pre-norm transformer block with identity attention: tokens of given frames never attend
+/// to masked ones. Query and key are normalised (QK-norm).
+struct BlockImpl : torch::nn::Module {
+    BlockImpl(int width, int head_dim);
+
+    /// Both streams in one step.
+    ///   given   (B,R*N,D) tokens of the given frames,   position (B,R*N,3)
+    ///   masked  (B,M*N,D) tokens of the masked frames,  position (B,M*N,3)
+    ///   joint   false: a masked frame attends to the given frames and to itself alone, so that
+    ///           its result does not depend on what else is made; true: to every masked frame too
+    ///   returns both, same shapes
+    std::pair<Tensor, Tensor> forward(Tensor given, Tensor masked, const Tensor &given_position,
+                                      const Tensor &masked_position, int64_t R, int64_t M, bool joint,
+                                      ReferenceAttention references);
+
+    torch::nn::LayerNorm norm1{nullptr}, norm2{nullptr}, norm_q{nullptr}, norm_k{nullptr};
+    torch::nn::Linear qkv{nullptr}, out{nullptr}, mlp1{nullptr}, mlp2{nullptr};
+
+private:
+    struct Heads {
+        Tensor q, k, v; // (B,heads,N,head_dim)
+    };
+    Heads heads(const Tensor &x, const Tensor &position);
+    Tensor merge(const Tensor &x); // (B,heads,N,head_dim) -> (B,N,D), projected
+    int head_dim_;
+};
+TORCH_MODULE(Block);
+
+} // namespace mardini

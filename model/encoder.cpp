@@ -1,0 +1,78 @@
+// Given frames -> features at 1/4 and 1/8, and the global matches between two of them.
+#include "encoder.h"
+
+namespace mardini {
+
+// Patch matching, found by search on a prototype: 48-pixel luma patches sampled at 1/4, every 8 pixels.
+static constexpr int patch = 12;
+static constexpr double temperature = 0.05; ///< of the softmax over cells
+static constexpr double distance_penalty = 0.2; ///< logits a cell: near matches are likelier
+static constexpr double texture_floor = 0.1; ///< a patch flatter than this is not blown up to unit length
+
+/// packed (N,6,H/2,W/2) -> (N,144,H/8,W/8): luma patches, mean removed, unit length unless flat.
+static Tensor patch_descriptor(const Tensor &packed)
+{
+    Tensor luma = at::avg_pool2d(packed.slice(1, 0, 4).to(torch::kFloat32).mean(1, true), {2, 2});
+    const int64_t h = luma.size(2) / 2, w = luma.size(3) / 2;
+    Tensor patches = at::im2col(at::replication_pad2d(luma, {5, 5, 5, 5}), {patch, patch}, {1, 1}, {0, 0}, {2, 2});
+    patches = patches - patches.mean(1, true);
+    patches = patches / (patches.norm(2, {1}, true) + texture_floor);
+    return patches.view({packed.size(0), patch * patch, h, w});
+}
+
+EncoderImpl::EncoderImpl(const EncoderConfig &c)
+{
+    half = register_module("half", conv(packed_channels, c.channels2));
+    quarter1 = register_module("quarter1", conv(c.channels2, c.channels4, 2));
+    quarter2 = register_module("quarter2", conv(c.channels4, c.channels4));
+    eighth1 = register_module("eighth1", conv(c.channels4, c.channels8, 2));
+    eighth2 = register_module("eighth2", conv(c.channels8, c.channels8));
+    eighth3 = register_module("eighth3", conv(c.channels8, c.channels8));
+    match1 = register_module("match1", conv(c.channels8, c.match));
+    match_scale = register_parameter("match_scale", torch::zeros({}));
+}
+
+Features EncoderImpl::forward(const Tensor &packed)
+{
+    Features f;
+    Tensor x = act(half(packed));
+    f.quarter = act(quarter2(act(quarter1(x))));
+    x = act(eighth2(act(eighth1(f.quarter))));
+    f.eighth = x + act(eighth3(x));
+    {
+        torch::NoGradGuard no_grad;
+        f.descriptor = patch_descriptor(packed);
+    }
+    Tensor learned = match1(f.eighth).to(torch::kFloat32);
+    f.learned = learned / learned.norm(2, {1}, true).clamp_min(1e-3);
+    return f;
+}
+
+Match EncoderImpl::match(const Features &a, const Features &b)
+{
+    const int64_t n = a.descriptor.size(0), h = a.descriptor.size(2), w = a.descriptor.size(3);
+    auto options = a.descriptor.options();
+    Tensor y = at::arange(h, options).view({h, 1}).expand({h, w}).flatten();
+    Tensor x = at::arange(w, options).view({1, w}).expand({h, w}).flatten();
+    Tensor cells = at::stack({x, y}); // (2,hw)
+    // One product for both parts of the descriptor; float32, whatever autocast wants.
+    Tensor left = at::cat({a.descriptor.flatten(2) / temperature, a.learned.flatten(2) * match_scale}, 1);
+    Tensor right = at::cat({b.descriptor.flatten(2), b.learned.flatten(2)}, 1);
+    Tensor logits = at::bmm(left.transpose(1, 2), right) -
+                    distance_penalty * at::cdist(cells.t(), cells.t()).unsqueeze(0); // (n,hw,hw)
+    Tensor ab = logits.softmax(2), ba = logits.softmax(1); // over b's cells; over a's
+    auto displacement = [&](const Tensor &p, int64_t over) { // expected cell, less one's own, in pixels
+        Tensor target = over == 2 ? at::matmul(p, cells.t()).transpose(1, 2) : at::matmul(cells, p);
+        return ((target - cells) * 8).view({n, 2, h, w});
+    };
+    Tensor both = ab * ba;
+    return {displacement(ab, 2), displacement(ba, 1), both.sum(2).view({n, 1, h, w}), both.sum(1).view({n, 1, h, w})};
+}
+
+Features select(const Features &f, const Tensor &index)
+{
+    return {f.quarter.index_select(0, index), f.eighth.index_select(0, index), f.descriptor.index_select(0, index),
+            f.learned.index_select(0, index)};
+}
+
+} // namespace mardini

@@ -1,0 +1,62 @@
+// The whole network: given frames and times in, masked frames out.
+#pragma once
+
+#include "compose.h"
+#include "window.h"
+
+#include <string>
+
+namespace mardini {
+
+struct DenoiserConfig {
+    int channels4 = 24; ///< at 1/4 of the full frame
+    int channels8 = 48; ///< at 1/8
+};
+
+/// Stored in the checkpoint's header.
+struct NetworkConfig {
+    std::string preset = "nano";
+    EncoderConfig encoder;
+    PlannerConfig planner;
+    GeneratorConfig generator;
+    DenoiserConfig denoiser;
+};
+
+/// Sizes of a preset: nano, small, base. Throws for another name.
+NetworkConfig preset(const std::string &name);
+
+/// Times of B windows -> who is made from whom. (B,R) and (B,M) on the CPU.
+Pairs make_pairs(const Tensor &given_times, const Tensor &masked_times, const torch::Device &device);
+
+/// Everything the losses look at. N = B*M masked frames in order.
+struct Output {
+    Tensor frames;      ///< (N,6,h,w) packed, the 0-step result
+    Tensor composite;   ///< (N,6,h,w) before the output head
+    Tensor uncertainty; ///< (N,1,h,w) float32, >= 0: expected absolute error
+    Tensor weights;     ///< (N,4,H,W) of the candidates
+    Plan plan;
+    Refined refined;
+    Pairs pairs;
+};
+
+struct NetworkImpl : torch::nn::Module {
+    explicit NetworkImpl(const NetworkConfig &config);
+
+    ///   given         (B,R,6,h,w) packed, h and w multiples of 16
+    ///   given_times   (B,R) float32 on the CPU, rising
+    ///   masked_times  (B,M) float32 on the CPU
+    Output forward(const Tensor &given, const Tensor &given_times, const Tensor &masked_times, bool joint = false,
+                   Sampling sampling = Sampling::Bicubic, const Ablation &ablation = {});
+
+    const NetworkConfig &config() const { return config_; }
+
+    Encoder encoder{nullptr};
+    Planner planner{nullptr};
+    Generator generator{nullptr};
+
+private:
+    NetworkConfig config_;
+};
+TORCH_MODULE(Network);
+
+} // namespace mardini
