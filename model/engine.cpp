@@ -1,0 +1,446 @@
+// The part of libmardini that runs the network: given frames in, masked frames out. Holds what was computed of
+// each given frame and each pair until the frame is dropped.
+#include "engine.h"
+
+#include "checkpoint.h"
+#include "frame.h"
+#include "precision.h"
+
+#include <ATen/Parallel.h>
+#include <torch/cuda.h>
+
+#include <cstdarg>
+#include <map>
+#include <memory>
+#include <new>
+
+namespace mardini {
+
+/// Longest short side of the motion resolution: larger frames are reduced by a whole factor.
+static constexpr int motion_side = 400;
+
+/// Rows of packed frames composed at once, and what the output head needs beyond them (three 3x3 convolutions
+/// and one row of interpolation).
+static constexpr int64_t band_rows = 192, halo = 6;
+
+static constexpr double default_scd_threshold = 50;
+
+/// 0: every textured patch of one frame is found somewhere in the other; 1: none is. Descriptors (1,144,h,w).
+static double unlikeness(const Tensor &a, const Tensor &b)
+{
+    Tensor x = a.flatten(2).squeeze(0), y = b.flatten(2).squeeze(0); // (144,hw)
+    Tensor product = at::matmul(x.t(), y);
+    auto missing = [](const Tensor &best, const Tensor &descriptor) {
+        Tensor texture = descriptor.square().sum(0); // near 0 for a flat patch, which says nothing
+        return ((1 - best) * texture).sum() / (texture.sum() + 1e-3);
+    };
+    Tensor there = missing(std::get<0>(product.max(1)), x), back = missing(std::get<0>(product.max(0)), y);
+    return at::minimum(there, back).clamp(0, 1).item<double>();
+}
+
+/// An error with the code it leaves the library with.
+struct Failure : std::runtime_error {
+    Failure(int code, const std::string &message) : std::runtime_error(message), code(code) {}
+    int code;
+};
+
+/// What is known of one given frame.
+struct Given {
+    MardiniFrame frame;   // the caller's planes
+    Features features;    // (1,...) at the motion resolution
+    Tensor tokens;        // (1,tokens,D)
+    Tensor packed;        // (1,6,h,w) full size; made when the frame is first a source of pixels
+    std::vector<Tensor> planes; // full size, for the formats whose planes are not the packed frame's
+};
+
+class Engine {
+public:
+    Engine(const MardiniSettings &settings, const char *checkpoint, const MardiniFormat &format)
+        : log_(settings.log), log_opaque_(settings.log_opaque), geometry_(format, motion_side), device_(torch::kCPU)
+    {
+        threads_ = settings.threads;
+        choose_device(settings.device ? settings.device : "auto");
+        network_ = load_network(checkpoint);
+        network_->to(device_);
+        switch (settings.precision) {
+        case MARDINI_PRECISION_AUTO:
+            bf16_ = device_.is_cuda() || cpu_multiplies_bf16();
+            break;
+        case MARDINI_PRECISION_BF16:
+            bf16_ = true;
+            break;
+        default:
+            bf16_ = false;
+        }
+        if (settings.steps > 0)
+            throw Failure(ENOSYS, "steps=" + std::to_string(settings.steps) + " was asked for, but \"" + checkpoint +
+                                      "\" has no denoiser; use steps=0.");
+        say(MARDINI_LOG_VERBOSE, std::string("network ") + network_->config().preset + " on " + device_.str() + " in " +
+                                     (bf16_ ? "bf16" : "fp32") + ", motion at 1/" +
+                                     std::to_string(geometry_.reduction));
+    }
+
+    void say(int level, const std::string &message) const
+    {
+        if (log_)
+            log_(log_opaque_, level, message.c_str());
+    }
+
+    void add_frame(int64_t id, const MardiniFrame &frame)
+    {
+        Given given;
+        given.frame = frame;
+        Tensor packed = pack_frame(given);
+        Autocast autocast(device_.type(), bf16_);
+        given.features = network_->encoder(reduce(geometry_, packed));
+        given.tokens = network_->planner->tokenize(given.features.eighth);
+        if (!given_.emplace(id, std::move(given)).second)
+            throw Failure(EINVAL, "Frame " + std::to_string(id) + " was added twice.");
+    }
+
+    void drop_frame(int64_t id)
+    {
+        given_.erase(id);
+        for (auto it = matches_.begin(); it != matches_.end();)
+            it = it->first.first == id || it->first.second == id ? matches_.erase(it) : std::next(it);
+    }
+
+    double compare(int64_t id_a, int64_t id_b)
+    {
+        const Features &a = find(id_a).features, &b = find(id_b).features;
+        return 100 * unlikeness(a.descriptor, b.descriptor);
+    }
+
+    void make(const int64_t *ids, const double *times, int num_given, const double *masked, int num_masked,
+              const MardiniFrame *out, float *confidence);
+
+    /// Call first in every entry: LibTorch's thread count belongs to the calling thread.
+    void enter() const
+    {
+        at::init_num_threads();
+        if (threads_ > 0)
+            at::set_num_threads(threads_);
+    }
+
+private:
+    void choose_device(const std::string &name)
+    {
+        const bool automatic = name == "auto";
+        if (name == "cpu" || (automatic && !torch::cuda::is_available()))
+            return;
+        if (!automatic && name != "cuda" && name.rfind("cuda:", 0) != 0)
+            throw Failure(ENODEV, "The device \"" + name + "\" is unknown: auto, cpu, cuda and cuda:N exist.");
+        if (!torch::cuda::is_available())
+            throw Failure(ENODEV, "The device \"" + name + "\" was asked for, but this LibTorch sees no CUDA device; "
+                                                           "use device=cpu or device=auto.");
+        device_ = torch::Device(automatic ? "cuda" : name);
+        if (device_.index() >= static_cast<int>(torch::cuda::device_count()))
+            throw Failure(ENODEV, "The device \"" + name + "\" was asked for, but there are " +
+                                      std::to_string(torch::cuda::device_count()) + " CUDA devices.");
+    }
+
+    Given &find(int64_t id)
+    {
+        auto it = given_.find(id);
+        if (it == given_.end())
+            throw Failure(EINVAL, "Frame " + std::to_string(id) + " is not known; add it first.");
+        return it->second;
+    }
+
+    /// True if the packed frame holds every plane but alpha as it is stored.
+    bool packed_is_whole() const
+    {
+        const MardiniFormat &f = geometry_.format;
+        return f.color == MARDINI_COLOR_GRAY ||
+               (f.color == MARDINI_COLOR_YUV && f.log2_chroma_width == 1 && f.log2_chroma_height == 1);
+    }
+
+    Tensor pack_frame(const Given &given) const
+    {
+        std::vector<Tensor> planes;
+        for (int p = 0; p < geometry_.num_planes; p++)
+            planes.push_back(load_plane(geometry_, given.frame, p).to(device_));
+        return pack(geometry_, planes);
+    }
+
+    /// Load the pixels of a frame that is about to be a source, and forget those of frames that no longer are.
+    void keep_pixels(const std::vector<int64_t> &sources)
+    {
+        for (auto &[id, given] : given_) {
+            if (std::find(sources.begin(), sources.end(), id) == sources.end()) {
+                given.packed = Tensor();
+                given.planes.clear();
+            } else if (!given.packed.defined()) {
+                given.packed = pack_frame(given);
+                if (!packed_is_whole() || geometry_.format.alpha)
+                    for (int p = 0; p < geometry_.num_planes; p++)
+                        given.planes.push_back(load_plane(geometry_, given.frame, p).to(device_));
+            }
+        }
+    }
+
+    const Match &match(int64_t a, int64_t b)
+    {
+        auto it = matches_.find({a, b});
+        if (it == matches_.end())
+            it = matches_.emplace(std::pair(a, b), network_->encoder->match(find(a).features, find(b).features)).first;
+        return it->second;
+    }
+
+    float compose_frame(const Given &before, const Given &after, const Refined &refined, const Pairs &pairs,
+                        const MardiniFrame &out);
+    void compose_plane(const Given &before, const Given &after, const Motion &motion, const Pairs &pairs,
+                       const Tensor &logits, const Tensor &change, const Tensor &moved, int64_t first, int64_t skip,
+                       int64_t rows, int plane, const MardiniFrame &out);
+
+    MardiniLog log_;
+    void *log_opaque_;
+    Geometry geometry_;
+    torch::Device device_;
+    Network network_{nullptr};
+    bool bf16_ = false;
+    int threads_ = 0;
+    std::map<int64_t, Given> given_;
+    std::map<std::pair<int64_t, int64_t>, Match> matches_;
+};
+
+static Motion rows_of(const Motion &m, int64_t begin, int64_t end)
+{
+    return {m.velocity.slice(2, begin, end), m.bend.slice(2, begin, end), m.visibility.slice(2, begin, end),
+            m.uncertainty.slice(2, begin, end)};
+}
+
+/// Displacements are in pixels of the motion resolution; `scale` brings them to the full frame's.
+static Motion enlarged(const Motion &m, int64_t h, int64_t w, double scale)
+{
+    return {resize(m.velocity, h, w) * scale, resize(m.bend, h, w) * scale, resize(m.visibility, h, w),
+            resize(m.uncertainty, h, w)};
+}
+
+/// A plane that the packed frame does not hold as stored: another subsampling, GBR or alpha.
+void Engine::compose_plane(const Given &before, const Given &after, const Motion &motion, const Pairs &pairs,
+                           const Tensor &logits, const Tensor &change, const Tensor &moved, int64_t first,
+                           int64_t skip, int64_t rows, int plane, const MardiniFrame &out)
+{
+    const Tensor &a = before.planes[plane], &b = after.planes[plane];
+    const int64_t H = a.size(2), W = a.size(3), h = geometry_.height / 2, w = geometry_.width / 2;
+    // Rows of this plane that the band covers: whole numbers, since the padded size is a multiple of 32.
+    const int64_t begin = first * H / h, count = motion.velocity.size(2) * H / h;
+    auto [da, db] = displacements(motion, pairs);
+    Tensor scale = at::tensor({0.5 * W / w, 0.5 * H / h}, da.options()).view({1, 2, 1, 1});
+    da = resize(da, count, W) * scale, db = resize(db, count, W) * scale;
+    auto band = [&](const Tensor &x) { return x.slice(2, begin, begin + count); };
+    Tensor candidates = at::cat({warp(a, da, Sampling::Bicubic, begin), warp(b, db, Sampling::Bicubic, begin), band(a),
+                                 band(b)}, 1);
+    Tensor weights = count < logits.size(2) || W < logits.size(3) ? at::adaptive_avg_pool2d(logits, {count, W}) : logits;
+    Tensor made = (candidates * weights.softmax(1)).sum(1, true) + unpack_change(geometry_, change, plane);
+    Tensor blend = cross_fade(band(a), band(b), pairs);
+    made = blend + resize(moved, count, W) * (made - blend);
+    store_plane(geometry_, made.slice(2, skip * H / h, (skip + rows) * H / h).cpu(), begin + skip * H / h, out, plane);
+}
+
+float Engine::compose_frame(const Given &before, const Given &after, const Refined &refined, const Pairs &pairs,
+                            const MardiniFrame &out)
+{
+    const int64_t h = geometry_.height / 2, w = geometry_.width / 2;
+    Motion motion = enlarged(refined.half, h, w, geometry_.reduction);
+    Tensor hidden = resize(refined.hidden.to(torch::kFloat32), h, w);
+    Tensor vanish = vanishing(pairs), moved = changed(before.packed, after.packed);
+    double certainty = 0;
+    int64_t counted = 0;
+    const int64_t visible_rows = (geometry_.format.height + 1) / 2;
+    for (int64_t start = 0; start < visible_rows; start += band_rows) {
+        const int64_t end = std::min(start + band_rows, h), begin = std::max<int64_t>(start - halo, 0);
+        const int64_t last = std::min(end + halo, h), skip = start - begin, rows = end - start;
+        auto band = [&](const Tensor &x) { return x.slice(2, begin, last); };
+        Motion m = rows_of(motion, begin, last);
+        Candidates c = candidates(before.packed, after.packed, m, pairs, Sampling::Bicubic, begin);
+        Tensor composite = compose(c, c.prior);
+        Tensor difference = at::cat({at::pixel_unshuffle(c.luma.select(1, 0) - c.luma.select(1, 1), 2),
+                                     c.chroma.select(1, 0) - c.chroma.select(1, 1)}, 1);
+        Tensor a = band(before.packed), b = band(after.packed);
+        Tensor still = (a.slice(1, 0, 4) - b.slice(1, 0, 4)).abs();
+        Finish f = network_->generator->finish(composite, difference, still, band(hidden));
+        Tensor logits = c.prior + unpack_logits(f.visibility), change = vanish * f.residual;
+        Tensor uncertainty = vanish * at::softplus(m.uncertainty + f.uncertainty - 4) * band(moved);
+        // Half as sure where an error of eight codes of 8 bits is expected.
+        Tensor sure = 1 / (1 + 16 * uncertainty.slice(2, skip, skip + rows));
+        certainty += sure.sum().item<double>();
+        counted += sure.numel();
+
+        if (packed_is_whole()) {
+            Tensor blend = cross_fade(a, b, pairs);
+            Tensor made = (blend + band(moved) * (compose(c, logits) + change - blend)).slice(2, skip, skip + rows);
+            for (int p = 0; p < geometry_.num_planes; p++)
+                if (p == 0 || geometry_.is_chroma(p))
+                    store_plane(geometry_, unpack_change(geometry_, made, p).cpu(), p == 0 ? 2 * start : start, out, p);
+        }
+        for (int p = 0; p < geometry_.num_planes; p++)
+            if (!packed_is_whole() || (p > 0 && !geometry_.is_chroma(p)))
+                compose_plane(before, after, m, pairs, logits, change, band(moved), begin, skip, rows, p, out);
+    }
+    return static_cast<float>(certainty / counted);
+}
+
+void Engine::make(const int64_t *ids, const double *times, int num_given, const double *masked, int num_masked,
+                  const MardiniFrame *out, float *confidence)
+{
+    std::string positions = "window: given";
+    for (int i = 0; i < num_given; i++)
+        positions += " " + std::to_string(ids[i]) + "@" + std::to_string(times[i]);
+    positions += ", masked";
+    for (int i = 0; i < num_masked; i++)
+        positions += " " + std::to_string(masked[i]);
+    say(MARDINI_LOG_VERBOSE, positions);
+
+    // The planner saw gaps of up to 16 positions in training: one unit for all windows, so that it does not
+    // matter in which the caller counts.
+    const std::vector<double> given(times, times + num_given);
+    const References first = choose_references(given, masked[0]);
+    const double gap = first.index[0] == first.index[1] ? 1 : given[first.index[1]] - given[first.index[0]];
+    auto in_positions = [&](double t) { return static_cast<float>((t - given[first.index[0]]) * 8 / gap); };
+    Tensor given_times = at::empty({1, num_given}, torch::kFloat32);
+    for (int i = 0; i < num_given; i++)
+        given_times[0][i] = in_positions(times[i]);
+
+    std::vector<int64_t> sources;
+    std::vector<Tensor> tokens;
+    for (int i = 0; i < num_given; i++)
+        tokens.push_back(find(ids[i]).tokens);
+    for (int i = 0; i < num_masked; i++)
+        for (int k : choose_references(given, masked[i]).index)
+            sources.push_back(ids[k]);
+    keep_pixels(sources);
+
+    Tensor masked_times = at::empty({1, num_masked}, torch::kFloat32);
+    for (int i = 0; i < num_masked; i++)
+        masked_times[0][i] = in_positions(masked[i]);
+    Pairs pairs = make_pairs(given_times, masked_times, device_);
+    auto row = [](const Tensor &t, int64_t i) { return t.slice(0, i, i + 1); };
+    Autocast autocast(device_.type(), bf16_);
+    std::vector<const Match *> pair_matches;
+    for (int i = 0; i < num_masked; i++)
+        pair_matches.push_back(&match(ids[pairs.before[i].item<int64_t>()], ids[pairs.after[i].item<int64_t>()]));
+    auto gather = [&](Tensor Match::*field) {
+        std::vector<Tensor> rows;
+        for (const Match *m : pair_matches)
+            rows.push_back(m->*field);
+        return at::cat(rows);
+    };
+    Match matches = {gather(&Match::forward), gather(&Match::backward), gather(&Match::confidence_forward),
+                     gather(&Match::confidence_backward)};
+    const int64_t token_rows = find(ids[0]).features.eighth.size(2) / 4;
+    Plan plan = network_->planner->forward(at::cat(tokens), matches, pairs, given_times.to(device_),
+                                           masked_times.to(device_), token_rows, false);
+
+    // Refined and composed one by one: memory does not grow with their number.
+    for (int64_t i = 0; i < num_masked; i++) {
+        const Given &before = find(ids[pairs.before[i].item<int64_t>()]);
+        const Given &after = find(ids[pairs.after[i].item<int64_t>()]);
+        const Motion &m = plan.motion;
+        Plan own{{row(m.velocity, i), row(m.bend, i), row(m.visibility, i), row(m.uncertainty, i)},
+                 row(plan.features, i), row(plan.seed, i), row(plan.tokens, i)};
+        Pairs pair{row(pairs.before, i), row(pairs.after, i), row(pairs.distance_before, i),
+                   row(pairs.distance_after, i)};
+        Refined refined = network_->generator->refine(own, before.features, after.features, pair);
+        const float certainty = compose_frame(before, after, refined, pair, out[i]);
+        if (confidence)
+            confidence[i] = certainty;
+    }
+}
+
+} // namespace mardini
+
+struct MardiniEngine : mardini::Engine {
+    using Engine::Engine;
+};
+
+namespace {
+
+/// Run `body`; whatever it throws becomes a code and one message.
+template <class Body> int guarded(MardiniLog log, void *opaque, const Body &body)
+{
+    auto fail = [&](int code, const char *message) {
+        if (log)
+            log(opaque, MARDINI_LOG_ERROR, std::string(message).substr(0, std::string(message).find('\n')).c_str());
+        return MARDINI_ERR(code);
+    };
+    try {
+        c10::InferenceMode inference;
+        body();
+        return 0;
+    } catch (const mardini::Failure &e) {
+        return fail(e.code, e.what());
+    } catch (const c10::OutOfMemoryError &e) {
+        return fail(ENOMEM, "The device's memory is full; a smaller frame or device=cpu needs less.");
+    } catch (const c10::Error &e) {
+        // The processor's allocator reports through the plain error class.
+        if (std::string(e.what_without_backtrace()).find("not enough memory") != std::string::npos)
+            return fail(ENOMEM, "Memory is full; a smaller frame needs less.");
+        return fail(EIO, e.what_without_backtrace());
+    } catch (const std::bad_alloc &) {
+        return fail(ENOMEM, "Memory is full; a smaller frame needs less.");
+    } catch (const std::runtime_error &e) {
+        return fail(EINVAL, e.what());
+    } catch (const std::exception &e) {
+        return fail(EIO, e.what());
+    } catch (...) {
+        return fail(EIO, "An unknown exception was thrown.");
+    }
+}
+
+template <class Body> int guarded(MardiniEngine *engine, const Body &body)
+{
+    auto log = [](void *opaque, int level, const char *message) {
+        static_cast<MardiniEngine *>(opaque)->say(level, message);
+    };
+    return guarded(log, engine, [&] {
+        engine->enter();
+        body();
+    });
+}
+
+int engine_open(MardiniEngine **engine, const MardiniSettings *settings, const char *checkpoint,
+                const MardiniFormat *format)
+{
+    *engine = nullptr;
+    return guarded(settings->log, settings->log_opaque,
+                   [&] { *engine = new MardiniEngine(*settings, checkpoint, *format); });
+}
+
+void engine_close(MardiniEngine *engine)
+{
+    delete engine;
+}
+
+int engine_add_frame(MardiniEngine *engine, int64_t id, const MardiniFrame *frame)
+{
+    return guarded(engine, [&] { engine->add_frame(id, *frame); });
+}
+
+void engine_drop_frame(MardiniEngine *engine, int64_t id)
+{
+    guarded(engine, [&] { engine->drop_frame(id); });
+}
+
+int engine_compare(MardiniEngine *engine, int64_t id_a, int64_t id_b, double *score)
+{
+    return guarded(engine, [&] { *score = engine->compare(id_a, id_b); });
+}
+
+int engine_make(MardiniEngine *engine, const int64_t *ids, const double *times, int num_given, const double *masked,
+                int num_masked, const int64_t *, const MardiniFrame *out, float *confidence)
+{
+    return guarded(engine, [&] { engine->make(ids, times, num_given, masked, num_masked, out, confidence); });
+}
+
+} // namespace
+
+const MardiniEngineFunctions *mardini_engine(void)
+{
+    static const MardiniEngineFunctions functions = {
+        MARDINI_ENGINE_VERSION, engine_open, engine_close, engine_add_frame, engine_drop_frame, engine_compare,
+        engine_make,
+    };
+    return &functions;
+}

@@ -1,0 +1,40 @@
+/*
+ * What libmardini (no LibTorch) asks of libmardini_torch, which it opens on first use.
+ * Not installed. Same rules as mardini.h: codes, one message through settings->log, no
+ * exception crosses. Arguments were checked by mardini.cpp already.
+ */
+#ifndef MARDINI_ENGINE_H
+#define MARDINI_ENGINE_H
+
+#include "mardini.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Raised with every change of this file or of a struct in mardini.h that passes through it. */
+#define MARDINI_ENGINE_VERSION 1
+
+typedef struct MardiniEngine MardiniEngine;
+
+typedef struct MardiniEngineFunctions {
+    uint32_t version; ///< MARDINI_ENGINE_VERSION
+    int (*open)(MardiniEngine **engine, const MardiniSettings *settings, const char *checkpoint,
+                const MardiniFormat *format); ///< checkpoint: path of a file that exists
+    void (*close)(MardiniEngine *engine);
+    int (*add_frame)(MardiniEngine *engine, int64_t id, const MardiniFrame *frame);
+    void (*drop_frame)(MardiniEngine *engine, int64_t id);
+    int (*compare)(MardiniEngine *engine, int64_t id_a, int64_t id_b, double *score);
+    int (*make)(MardiniEngine *engine, const int64_t *ids, const double *times, int num_given, const double *masked,
+                int num_masked, const int64_t *keys, const MardiniFrame *out, float *confidence);
+} MardiniEngineFunctions;
+
+/** The one symbol that libmardini_torch exports. */
+#define MARDINI_ENGINE_SYMBOL "mardini_engine"
+MARDINI_API const MardiniEngineFunctions *mardini_engine(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* MARDINI_ENGINE_H */

@@ -1,0 +1,274 @@
+/*
+ * Copyright (C) 2026 the mardini authors
+ *
+ * This library is free software; you can redistribute it and/or modify it under
+ * the terms of the GNU Lesser General Public License as published by the Free
+ * Software Foundation; either version 2.1 of the License, or (at your option)
+ * any later version. It comes without any warranty; see LICENSE.
+ */
+
+/**
+ * @file
+ * libmardini: given some frames of a video, make the others.
+ *
+ * Two objects that know nothing of each other:
+ *
+ *  - MardiniTimeline: time stamps in, output slots out. It says for every output
+ *    frame when it is shown and which two given frames it lies between. No pixels.
+ *  - MardiniContext: a loaded network and the given frames it has been shown.
+ *    It makes the frames between them.
+ *
+ * Every function returns 0 or a count on success and a negative MARDINI_ERR() code
+ * on failure. A failure sends one line through the log callback and changes nothing
+ * that was given to the caller. Nothing here prints. One object is used by one thread at
+ * a time; different objects by different threads. No function keeps a pointer to
+ * a struct of settings after it has returned.
+ */
+
+#ifndef MARDINI_H
+#define MARDINI_H
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define MARDINI_API_VERSION_MAJOR 0
+#define MARDINI_API_VERSION_MINOR 1
+#define MARDINI_API_VERSION_PATCH 0
+
+#if defined(__GNUC__)
+#define MARDINI_API __attribute__((visibility("default")))
+#else
+#define MARDINI_API
+#endif
+
+/** Negative errno; EAGAIN is used only for "give me more frames". */
+#define MARDINI_ERR(e) (-(e))
+
+/** The window: positions that the network sees at once, given and masked together. */
+#define MARDINI_WINDOW 17
+
+/** Given frames at most in a timeline that makes a fixed total (MARDINI_MODE_TOTAL). */
+#define MARDINI_TOTAL_GIVEN_MAX 64
+
+/** num/den, den > 0. */
+typedef struct MardiniRational {
+    int64_t num;
+    int64_t den;
+} MardiniRational;
+
+typedef enum MardiniLevel {
+    MARDINI_LOG_ERROR   = 0,
+    MARDINI_LOG_WARNING = 1,
+    MARDINI_LOG_INFO    = 2,
+    MARDINI_LOG_VERBOSE = 3,
+    MARDINI_LOG_DEBUG   = 4,
+} MardiniLevel;
+
+/**
+ * Takes one message: a whole line without a newline, valid during the call only.
+ * May come from any thread that is inside a call on the object.
+ */
+typedef void (*MardiniLog)(void *opaque, int level, const char *message);
+
+/* ---- library ----------------------------------------------------------- */
+
+/** @return MAJOR << 16 | MINOR << 8 | PATCH of the library that is loaded. */
+MARDINI_API uint32_t mardini_version(void);
+
+/* ---- timeline: time stamps, no pixels ------------------------------------ */
+
+typedef enum MardiniMode {
+    MARDINI_MODE_FPS    = 0, ///< output frames at first pts + k / rate
+    MARDINI_MODE_SLOWMO = 1, ///< time stretched by rate; rate - 1 new frames in each gap
+    MARDINI_MODE_TOTAL  = 2, ///< `total` frames over the whole span, at the input's mean rate
+} MardiniMode;
+
+typedef struct MardiniTimelineSettings {
+    int mode;                   ///< MardiniMode; default MARDINI_MODE_FPS
+    MardiniRational rate;       ///< fps, or the factor (>= 1) of SLOWMO; default 60/1
+    int64_t total;              ///< frames to put out, TOTAL only; 2 or more
+    MardiniRational time_base;  ///< seconds a tick of the input's pts; no default
+    MardiniRational frame_rate; ///< the input's nominal rate, or 0/1 if it has none; default 0/1
+    MardiniLog log;             ///< NULL: silence
+    void *log_opaque;
+} MardiniTimelineSettings;
+
+typedef enum MardiniSlotKind {
+    MARDINI_SLOT_GIVEN = 0, ///< the given frame `before`, bit for bit
+    MARDINI_SLOT_MADE  = 1, ///< lies between `before` and `after` at `position`
+    MARDINI_SLOT_HELD  = 2, ///< past the last given frame, which is repeated
+} MardiniSlotKind;
+
+/** One output frame. */
+typedef struct MardiniSlot {
+    int kind;          ///< MardiniSlotKind
+    int64_t pts;       ///< in the timeline's output time base
+    int64_t duration;  ///< likewise, 0 or more
+    int64_t before;    ///< ordinal of the given frame at or before it, 0 for the first pushed
+    int64_t after;     ///< of the next one that takes part if kind is MADE, else = before
+    double position;   ///< 0 < position < 1 if kind is MADE, in gaps; else 0
+} MardiniSlot;
+
+typedef struct MardiniTimeline MardiniTimeline;
+
+/** Fill in the defaults; time_base must then be set by the caller. */
+MARDINI_API void mardini_timeline_default_settings(MardiniTimelineSettings *settings);
+
+/**
+ * @param timeline  receives the new object, the caller's; NULL on failure
+ * @return 0, MARDINI_ERR(EINVAL) for settings out of range or a result that no
+ *         64-bit time base can express, MARDINI_ERR(ENOMEM)
+ */
+MARDINI_API int mardini_timeline_open(MardiniTimeline **timeline, const MardiniTimelineSettings *settings);
+
+/** Free it and leave NULL behind; NULL inside is fine. */
+MARDINI_API void mardini_timeline_close(MardiniTimeline **timeline);
+
+/** Time base of every slot, and the nominal output rate (0/1 if the input has none). */
+MARDINI_API int mardini_timeline_output(const MardiniTimeline *timeline, MardiniRational *time_base,
+                                        MardiniRational *frame_rate);
+
+/**
+ * Tell the next given frame's time. Frames are numbered from 0 in the order of
+ * the calls, those that are dropped included.
+ *
+ * @param pts       in time_base; INT64_MIN if unknown: then one nominal frame after the last
+ * @param duration  in time_base, 0 if unknown
+ * @param placed    receives the frame's time in time_base, a missing one filled in; may be NULL
+ * @return 1 if the frame takes part, 0 if its time is not after the last one's and
+ *         it is left out (said once through the log), or a negative code
+ */
+MARDINI_API int mardini_timeline_push(MardiniTimeline *timeline, int64_t pts, int64_t duration,
+                                      int64_t *placed);
+
+/**
+ * No frame follows.
+ *
+ * @param pts  end time of the stream in time_base, INT64_MIN if unknown
+ */
+MARDINI_API int mardini_timeline_end(MardiniTimeline *timeline, int64_t pts);
+
+/**
+ * Take the next output slot. A slot is handed out as soon as the frames it lies between are known, and,
+ * for SLOWMO, those of the slot after it, which end its duration; for TOTAL, when the end is known.
+ *
+ * @return 0, MARDINI_ERR(EAGAIN) if a frame or the end must be told first,
+ *         MARDINI_ERR(ENODATA) after the last slot
+ */
+MARDINI_API int mardini_timeline_next(MardiniTimeline *timeline, MardiniSlot *slot);
+
+/* ---- frames --------------------------------------------------------------- */
+
+typedef enum MardiniColor {
+    MARDINI_COLOR_GRAY = 0, ///< planes: Y
+    MARDINI_COLOR_YUV  = 1, ///< planes: Y Cb Cr
+    MARDINI_COLOR_GBR  = 2, ///< planes: G B R, no subsampling
+} MardiniColor;
+
+/** Layout of every frame of a context. Samples of 9 bits and more are native 16-bit words. */
+typedef struct MardiniFormat {
+    int width;       ///< of plane 0, 16 .. 16384
+    int height;      ///< of plane 0, 16 .. 16384
+    int color;       ///< MardiniColor
+    int alpha;       ///< 1: one more plane follows, size of plane 0
+    int depth;       ///< bits a sample, 8 .. 16
+    int log2_chroma_width;  ///< 0, 1, 2: chroma is ceil(width >> n) wide
+    int log2_chroma_height; ///< 0, 1, 2
+} MardiniFormat;
+
+/** One frame's planes in the order of MardiniColor, then alpha. */
+typedef struct MardiniFrame {
+    uint8_t *data[4];
+    ptrdiff_t stride[4]; ///< bytes from a line to the next, may be negative
+} MardiniFrame;
+
+/* ---- the network ----------------------------------------------------------- */
+
+typedef enum MardiniPrecision {
+    MARDINI_PRECISION_AUTO = 0, ///< bf16 where the processor multiplies it, else fp32
+    MARDINI_PRECISION_FP32 = 1,
+    MARDINI_PRECISION_BF16 = 2,
+} MardiniPrecision;
+
+/** A run. A field left at its default asks the library. */
+typedef struct MardiniSettings {
+    const char *model;   ///< path of a checkpoint or name of a preset; NULL: the best preset for the device
+    const char *device;  ///< "auto", "cpu", "cuda", "cuda:N"; NULL: auto
+    int precision;       ///< MardiniPrecision
+    int threads;         ///< processor threads, 1 .. 64; 0: as many as cores
+    int steps;           ///< sampling steps 0 .. 64; -1: the checkpoint's own default
+    int64_t seed;        ///< of the sampling noise; 0 or more
+    double scd_threshold; ///< 0 .. 100 %: a pair scoring above it is a cut; -1: the library's default
+    MardiniLog log;      ///< NULL: silence
+    void *log_opaque;
+} MardiniSettings;
+
+typedef struct MardiniContext MardiniContext;
+
+/** The only place where defaults are written. */
+MARDINI_API void mardini_default_settings(MardiniSettings *settings);
+
+/**
+ * Load the network and make ready for frames of one format. The first call in a process
+ * loads LibTorch (some 0.2 s and 110 MB). A preset is looked for in $MARDINI_MODEL_PATH
+ * (a colon-separated list of folders), beside the library, in weights/, ../model/weights and
+ * ../share/mardini from there, and in PREFIX/share/mardini.
+ *
+ * @param ctx  receives the context, the caller's; NULL on failure
+ * @return 0; EINVAL for settings or a format out of range; ENOENT if there is no such model; EINVAL
+ *         for a checkpoint that is broken; ENODEV for a device that is not there; ENOSYS if LibTorch
+ *         or the part of this library that needs it cannot be loaded; ENOMEM
+ */
+MARDINI_API int mardini_open(MardiniContext **ctx, const MardiniSettings *settings, const MardiniFormat *format);
+
+/** Free it and leave NULL behind; NULL inside is fine. */
+MARDINI_API void mardini_close(MardiniContext **ctx);
+
+/**
+ * Show a given frame to the context.
+ *
+ * @param id     a name of the caller's choice, not in use
+ * @param frame  planes stay the caller's, unchanged and valid until mardini_drop_frame() or mardini_close()
+ */
+MARDINI_API int mardini_add_frame(MardiniContext *ctx, int64_t id, const MardiniFrame *frame);
+
+/** Forget a given frame and what was computed from it. An unknown id is fine. */
+MARDINI_API void mardini_drop_frame(MardiniContext *ctx, int64_t id);
+
+/**
+ * How unlike two given frames are, whatever moved between them.
+ *
+ * @param score  receives 0 (the same scene) .. 100 (nothing of one is in the other)
+ * @return 1 if score is above the threshold: a cut; 0 if not; or a negative code
+ */
+MARDINI_API int mardini_compare(MardiniContext *ctx, int64_t id_a, int64_t id_b, double *score);
+
+/**
+ * Make the masked frames of one window. Blocks.
+ *
+ * The same references, times and seed give the same pixels, whatever else was made before or with them.
+ *
+ * @param ids        num_given frames that were added, in order of time
+ * @param times      their times, strictly rising, any unit; gaps are what counts
+ * @param num_given  1 or more
+ * @param masked     num_masked times, rising, in the same unit, none equal to one in `times`
+ * @param num_masked 1 or more; num_given + num_masked <= MARDINI_WINDOW
+ * @param keys       num_masked values that name the noise of each (a time stamp, say): one key, one noise
+ * @param out        num_masked frames, planes allocated by the caller
+ * @param confidence num_masked values, 0 .. 1, mean over the frame; may be NULL
+ * @return 0, or a negative code; out is then undefined
+ */
+MARDINI_API int mardini_make(MardiniContext *ctx, const int64_t *ids, const double *times, int num_given,
+                             const double *masked, int num_masked, const int64_t *keys, const MardiniFrame *out,
+                             float *confidence);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* MARDINI_H */
