@@ -1,0 +1,743 @@
+/*
+ * This file is part of FFmpeg.
+ *
+ * FFmpeg is free software; you can redistribute it and/or
+ * modify it under the terms of the GNU Lesser General Public
+ * License as published by the Free Software Foundation; either
+ * version 2.1 of the License, or (at your option) any later version.
+ *
+ * FFmpeg is distributed in the hope that it will be useful,
+ * but WITHOUT ANY WARRANTY; without even the implied warranty of
+ * MERCHANTABILITY or FITNESS FOR A PARTICULAR PURPOSE.  See the GNU
+ * Lesser General Public License for more details.
+ *
+ * You should have received a copy of the GNU Lesser General Public
+ * License along with FFmpeg; if not, write to the Free Software
+ * Foundation, Inc., 51 Franklin Street, Fifth Floor, Boston, MA 02110-1301 USA
+ */
+
+/**
+ * @file
+ * Higher frame rate and slow motion by libmardini's masked-frame network.
+ *
+ * In: frames with time stamps. Out: the same frames, and made ones between them.
+ * MardiniTimeline says what comes out when; MardiniContext makes the pixels. A gap
+ * between frames i and i + 1 is made from i - 1 .. i + 2, so it waits for i + 2.
+ * One file for FFmpeg 5.1 to 9.0.
+ */
+
+#include <float.h>
+#include <math.h>
+#include <mardini.h>
+
+#include "libavutil/avassert.h"
+#include "libavutil/avstring.h"
+#include "libavutil/common.h"
+#include "libavutil/eval.h"
+#include "libavutil/mathematics.h"
+#include "libavutil/mem.h"
+#include "libavutil/opt.h"
+#include "libavutil/pixdesc.h"
+#include "libavutil/time.h"
+#include "libavutil/version.h"
+#include "libavfilter/version.h"
+#include "avfilter.h"
+#include "filters.h" /* 5.1: internal.h comes with it */
+#include "video.h"
+
+#ifndef FILTER_QUERY_FUNC2 /* before 7.1 */
+#define FilterLink AVFilterLink
+#define ff_filter_link(link) (link)
+#endif
+
+#if LIBAVFILTER_VERSION_MAJOR >= 11 /* 8.0 on */
+#define FILTER_TYPE FFFilter
+#define PUBLIC(field) .p.field
+#else
+#define FILTER_TYPE AVFilter
+#define PUBLIC(field) .field
+#endif
+
+#if LIBAVUTIL_VERSION_INT >= AV_VERSION_INT(57, 30, 100)
+#define DURATION(frame) (frame)->duration
+#else
+#define DURATION(frame) (frame)->pkt_duration
+#endif
+
+#ifdef AV_FRAME_FLAG_INTERLACED
+#define IS_INTERLACED(frame) ((frame)->flags & AV_FRAME_FLAG_INTERLACED)
+#define CLEAR_PICTURE_FLAGS(frame)                                        \
+    ((frame)->flags &= ~(AV_FRAME_FLAG_KEY | AV_FRAME_FLAG_INTERLACED |   \
+                         AV_FRAME_FLAG_TOP_FIELD_FIRST))
+#else
+#define IS_INTERLACED(frame) ((frame)->interlaced_frame)
+#define CLEAR_PICTURE_FLAGS(frame)                                        \
+    ((frame)->key_frame = (frame)->interlaced_frame = (frame)->top_field_first = 0)
+#endif
+
+#define REFERENCES_MAX 4 /* of a gap: two frames on either side */
+/* Made frames of one call. The same in every gap, so that nothing depends on what came before it. */
+#define CHUNK (MARDINI_WINDOW - REFERENCES_MAX)
+/* A neighbour this many gaps away tells nothing about the gap. */
+#define REACH 16
+
+enum SceneCutDetection {
+    SCD_NONE,
+    SCD_AUTO,
+};
+
+/** A frame of the input that takes part. */
+typedef struct Given {
+    AVFrame *frame;
+    int64_t ordinal; ///< the timeline's and the library's name for it
+    int64_t pts;     ///< where the timeline puts it
+    int added;       ///< the library has seen it
+    int cut;         ///< 1: a new scene starts here; -1: not looked yet
+} Given;
+
+typedef struct LibmardiniContext {
+    const AVClass *class;
+
+    /* options; -1 or NULL where the library decides */
+    int mode;
+    char *fps_expr;
+    char *factor_expr;
+    int frames;
+    char *model;
+    char *device;
+    int precision;
+    int steps;
+    int64_t seed;
+    int scd;
+    double scd_threshold;
+
+    MardiniTimeline *timeline;
+    MardiniContext *mardini;
+
+    Given given[MARDINI_TOTAL_GIVEN_MAX + 2]; ///< in order of time
+    int nb_given;
+    MardiniSlot slot; ///< the next output frame that is not made yet
+    int have_slot;
+    AVFrame *made[CHUNK]; ///< made, not put out
+    int nb_made;
+    int made_index; ///< next one to put out
+
+    int status; ///< of the input, once it has ended
+    int stopped; ///< nobody reads the output any more
+    int hungry;  ///< the last thing done was to ask for input
+    int64_t next_pts;
+    int64_t shown; ///< ordinal of the last given frame that the output has reached
+    int warned_interlaced;
+
+    /* statistics */
+    int64_t nb_in;
+    int64_t nb_out;
+    int64_t nb_new;
+    int64_t nb_held;
+    int64_t nb_cuts;
+    int64_t time; ///< spent making, microseconds
+} LibmardiniContext;
+
+#define OFFSET(x) offsetof(LibmardiniContext, x)
+#define FLAGS (AV_OPT_FLAG_VIDEO_PARAM | AV_OPT_FLAG_FILTERING_PARAM)
+static const AVOption mardini_options[] = {
+    { "mode", "what to do with the given frames", OFFSET(mode), AV_OPT_TYPE_INT, { .i64 = MARDINI_MODE_FPS }, MARDINI_MODE_FPS, MARDINI_MODE_SLOWMO, FLAGS, .unit = "mode" },
+        { "fps",    "another frame rate, the same duration",   0, AV_OPT_TYPE_CONST, { .i64 = MARDINI_MODE_FPS },    0, 0, FLAGS, .unit = "mode" },
+        { "slowmo", "slow motion, time stretched by the factor", 0, AV_OPT_TYPE_CONST, { .i64 = MARDINI_MODE_SLOWMO }, 0, 0, FLAGS, .unit = "mode" },
+    { "fps", "output frame rate of mode fps: a number, a ratio or an expression such as source_fps*2", OFFSET(fps_expr), AV_OPT_TYPE_STRING, { .str = "60" }, 0, 0, FLAGS },
+    { "factor", "how many times slower mode slowmo is: 1 or more, a number, a ratio or an expression", OFFSET(factor_expr), AV_OPT_TYPE_STRING, { .str = "8" }, 0, 0, FLAGS },
+    { "frames", "frames that mode slowmo puts out in all, instead of a factor; from 64 given ones at most (0: use factor)", OFFSET(frames), AV_OPT_TYPE_INT, { .i64 = 0 }, 0, INT_MAX, FLAGS },
+    { "model", "checkpoint file, or a preset: nano, small, base (default: the best one for the device)", OFFSET(model), AV_OPT_TYPE_STRING, { .str = NULL }, 0, 0, FLAGS },
+    { "device", "where to compute: auto, cpu, cuda, cuda:N (default: auto)", OFFSET(device), AV_OPT_TYPE_STRING, { .str = NULL }, 0, 0, FLAGS },
+    { "precision", "arithmetic of the network", OFFSET(precision), AV_OPT_TYPE_INT, { .i64 = MARDINI_PRECISION_AUTO }, MARDINI_PRECISION_AUTO, MARDINI_PRECISION_BF16, FLAGS, .unit = "precision" },
+        { "auto", "bf16 where the processor multiplies it, else fp32", 0, AV_OPT_TYPE_CONST, { .i64 = MARDINI_PRECISION_AUTO }, 0, 0, FLAGS, .unit = "precision" },
+        { "fp32", "32-bit floating point",                             0, AV_OPT_TYPE_CONST, { .i64 = MARDINI_PRECISION_FP32 }, 0, 0, FLAGS, .unit = "precision" },
+        { "bf16", "16-bit brain floating point",                       0, AV_OPT_TYPE_CONST, { .i64 = MARDINI_PRECISION_BF16 }, 0, 0, FLAGS, .unit = "precision" },
+    { "steps", "sampling steps; 0 is the deterministic output (-1: the checkpoint's own)", OFFSET(steps), AV_OPT_TYPE_INT, { .i64 = -1 }, -1, 64, FLAGS },
+    { "seed", "seed of the sampling noise (-1: the library's)", OFFSET(seed), AV_OPT_TYPE_INT64, { .i64 = -1 }, -1, INT64_MAX, FLAGS },
+    { "scd", "scene cut detection: at a cut frames are repeated, not made", OFFSET(scd), AV_OPT_TYPE_INT, { .i64 = SCD_AUTO }, SCD_NONE, SCD_AUTO, FLAGS, .unit = "scd" },
+        { "none", "never a cut",                                            0, AV_OPT_TYPE_CONST, { .i64 = SCD_NONE }, 0, 0, FLAGS, .unit = "scd" },
+        { "auto", "the library's detector, and what scdet found upstream", 0, AV_OPT_TYPE_CONST, { .i64 = SCD_AUTO }, 0, 0, FLAGS, .unit = "scd" },
+    { "scd_threshold", "a score above it is a cut, 0 to 100 (-1: the library's)", OFFSET(scd_threshold), AV_OPT_TYPE_DOUBLE, { .dbl = -1 }, -1, 100, FLAGS },
+    { NULL }
+};
+
+AVFILTER_DEFINE_CLASS(mardini);
+
+/** All planar formats of native byte order, 8 to 16 bits. */
+static const enum AVPixelFormat pix_fmts[] = {
+    AV_PIX_FMT_GRAY8, AV_PIX_FMT_GRAY9, AV_PIX_FMT_GRAY10, AV_PIX_FMT_GRAY12, AV_PIX_FMT_GRAY14, AV_PIX_FMT_GRAY16,
+    AV_PIX_FMT_YUV410P, AV_PIX_FMT_YUV411P, AV_PIX_FMT_YUV420P, AV_PIX_FMT_YUV422P, AV_PIX_FMT_YUV440P, AV_PIX_FMT_YUV444P,
+    AV_PIX_FMT_YUVJ411P, AV_PIX_FMT_YUVJ420P, AV_PIX_FMT_YUVJ422P, AV_PIX_FMT_YUVJ440P, AV_PIX_FMT_YUVJ444P,
+    AV_PIX_FMT_YUV420P9, AV_PIX_FMT_YUV422P9, AV_PIX_FMT_YUV444P9,
+    AV_PIX_FMT_YUV420P10, AV_PIX_FMT_YUV422P10, AV_PIX_FMT_YUV440P10, AV_PIX_FMT_YUV444P10,
+    AV_PIX_FMT_YUV420P12, AV_PIX_FMT_YUV422P12, AV_PIX_FMT_YUV440P12, AV_PIX_FMT_YUV444P12,
+    AV_PIX_FMT_YUV420P14, AV_PIX_FMT_YUV422P14, AV_PIX_FMT_YUV444P14,
+    AV_PIX_FMT_YUV420P16, AV_PIX_FMT_YUV422P16, AV_PIX_FMT_YUV444P16,
+    AV_PIX_FMT_YUVA420P, AV_PIX_FMT_YUVA422P, AV_PIX_FMT_YUVA444P,
+    AV_PIX_FMT_YUVA420P9, AV_PIX_FMT_YUVA422P9, AV_PIX_FMT_YUVA444P9,
+    AV_PIX_FMT_YUVA420P10, AV_PIX_FMT_YUVA422P10, AV_PIX_FMT_YUVA444P10,
+    AV_PIX_FMT_YUVA422P12, AV_PIX_FMT_YUVA444P12,
+    AV_PIX_FMT_YUVA420P16, AV_PIX_FMT_YUVA422P16, AV_PIX_FMT_YUVA444P16,
+    AV_PIX_FMT_GBRP, AV_PIX_FMT_GBRP9, AV_PIX_FMT_GBRP10, AV_PIX_FMT_GBRP12, AV_PIX_FMT_GBRP14, AV_PIX_FMT_GBRP16,
+    AV_PIX_FMT_GBRAP, AV_PIX_FMT_GBRAP10, AV_PIX_FMT_GBRAP12, AV_PIX_FMT_GBRAP16,
+    AV_PIX_FMT_NONE
+};
+
+static const char *const var_names[] = {
+    "source_fps", "ntsc", "pal", "film", "ntsc_film", NULL
+};
+
+static void log_line(void *opaque, int level, const char *message)
+{
+    static const int levels[] = {
+        [MARDINI_LOG_ERROR]   = AV_LOG_ERROR,   [MARDINI_LOG_WARNING] = AV_LOG_WARNING,
+        [MARDINI_LOG_INFO]    = AV_LOG_INFO,    [MARDINI_LOG_VERBOSE] = AV_LOG_VERBOSE,
+        [MARDINI_LOG_DEBUG]   = AV_LOG_DEBUG,
+    };
+
+    level = av_clip(level, MARDINI_LOG_ERROR, MARDINI_LOG_DEBUG);
+    av_log(opaque, levels[level], "%s\n", message);
+}
+
+static av_cold int init(AVFilterContext *ctx)
+{
+    LibmardiniContext *s = ctx->priv;
+
+    /* No library here: ffmpeg calls init() once more only to see the pads. */
+    s->next_pts = AV_NOPTS_VALUE;
+    s->shown    = -1;
+    if (s->frames && s->mode != MARDINI_MODE_SLOWMO) {
+        av_log(ctx, AV_LOG_ERROR, "frames=%d is a total for slow motion: say mode=slowmo too\n", s->frames);
+        return AVERROR(EINVAL);
+    }
+    return 0;
+}
+
+static void release_given(LibmardiniContext *s, int nb)
+{
+    for (int i = 0; i < nb; i++) {
+        if (s->mardini)
+            mardini_drop_frame(s->mardini, s->given[i].ordinal);
+        av_frame_free(&s->given[i].frame);
+    }
+    s->nb_given -= nb;
+    memmove(s->given, s->given + nb, s->nb_given * sizeof(*s->given));
+}
+
+static void release_made(LibmardiniContext *s)
+{
+    for (int i = s->made_index; i < s->nb_made; i++)
+        av_frame_free(&s->made[i]);
+    s->made_index = s->nb_made = 0;
+}
+
+static av_cold void uninit(AVFilterContext *ctx)
+{
+    LibmardiniContext *s = ctx->priv;
+    int nb_lost = 0;
+
+    /* ffmpeg builds its graph anew without an EOF when the input's size or format changes. */
+    for (int i = 0; i < s->nb_given; i++)
+        nb_lost += s->given[i].ordinal > s->shown;
+    if (nb_lost && s->hungry && !s->status && !s->stopped)
+        av_log(ctx, AV_LOG_WARNING, "closed before the end of the input: %d frame%s waiting for the next one "
+               "%s lost; if the input changes its size or format, use -reinit_filter 0 and scale before this filter\n",
+               nb_lost, nb_lost > 1 ? "s" : "", nb_lost > 1 ? "are" : "is");
+
+    release_given(s, s->nb_given);
+    release_made(s);
+    mardini_close(&s->mardini);
+    mardini_timeline_close(&s->timeline);
+
+    if (s->nb_in)
+        av_log(ctx, AV_LOG_VERBOSE, "%"PRId64" frames in, %"PRId64" out: %"PRId64" made, %"PRId64" held; "
+               "%"PRId64" cuts; %.3f s a made frame\n", s->nb_in, s->nb_out, s->nb_new, s->nb_held, s->nb_cuts,
+               s->nb_new ? s->time / 1e6 / s->nb_new : 0.0);
+}
+
+static int evaluate(AVFilterContext *ctx, const char *name, const char *expr, AVRational source_fps,
+                    int max, MardiniRational *out)
+{
+    const double known = source_fps.num > 0 && source_fps.den > 0;
+    const double values[] = {
+        known ? av_q2d(source_fps) : NAN, 30000.0 / 1001.0, 25.0, 24.0, 24000.0 / 1001.0
+    };
+    double value;
+    AVRational q;
+    int ret = av_expr_parse_and_eval(&value, expr, var_names, values, NULL, NULL, NULL, NULL, NULL, 0, ctx);
+
+    if (ret < 0) {
+        av_log(ctx, AV_LOG_ERROR, "%s=%s is not an expression\n", name, expr);
+        return ret;
+    }
+    q = value > 0 && value <= max ? av_d2q(value, max) : (AVRational){ 0, 1 };
+    if (q.num <= 0 || q.den <= 0) {
+        av_log(ctx, AV_LOG_ERROR, "%s=%s is %g, not a number above zero and up to %d%s\n", name, expr, value, max,
+               isnan(value) && !known ? "; the input tells no source_fps" : "");
+        return AVERROR(EINVAL);
+    }
+    *out = (MardiniRational){ q.num, q.den };
+    return 0;
+}
+
+/** What to do with the sound: atempo takes 0.5 at least. */
+static void log_atempo(AVFilterContext *ctx, double factor)
+{
+    char chain[512] = "";
+
+    for (; factor > 2; factor /= 2)
+        av_strlcat(chain, "atempo=0.5,", sizeof(chain));
+    av_strlcatf(chain, sizeof(chain), "atempo=%.10g", 1 / factor);
+    av_log(ctx, AV_LOG_INFO, "sound keeps pace with -af %s\n", chain);
+}
+
+static int open_timeline(AVFilterContext *ctx, AVFilterLink *inlink, AVFilterLink *outlink)
+{
+    LibmardiniContext *s = ctx->priv;
+    const AVRational source_fps = ff_filter_link(inlink)->frame_rate;
+    MardiniTimelineSettings settings;
+    MardiniRational time_base, frame_rate;
+    int ret;
+
+    mardini_timeline_default_settings(&settings);
+    settings.mode       = s->frames ? MARDINI_MODE_TOTAL : s->mode;
+    settings.total      = s->frames;
+    settings.time_base  = (MardiniRational){ inlink->time_base.num, inlink->time_base.den };
+    if (source_fps.num > 0 && source_fps.den > 0)
+        settings.frame_rate = (MardiniRational){ source_fps.num, source_fps.den };
+    settings.log        = log_line;
+    settings.log_opaque = ctx;
+    if (settings.mode == MARDINI_MODE_FPS)
+        ret = evaluate(ctx, "fps", s->fps_expr, source_fps, INT_MAX, &settings.rate);
+    else
+        ret = evaluate(ctx, "factor", s->factor_expr, source_fps, 1000000, &settings.rate);
+    if (ret < 0)
+        return ret;
+
+    ret = mardini_timeline_open(&s->timeline, &settings);
+    if (ret < 0)
+        return ret;
+    mardini_timeline_output(s->timeline, &time_base, &frame_rate);
+    outlink->time_base = (AVRational){ time_base.num, time_base.den };
+    ff_filter_link(outlink)->frame_rate = frame_rate.num ? (AVRational){ frame_rate.num, frame_rate.den } : source_fps;
+    if (settings.mode == MARDINI_MODE_SLOWMO && settings.rate.num > settings.rate.den)
+        log_atempo(ctx, (double)settings.rate.num / settings.rate.den);
+    return 0;
+}
+
+static int config_output(AVFilterLink *outlink)
+{
+    AVFilterContext *ctx = outlink->src;
+    AVFilterLink *inlink = ctx->inputs[0];
+    LibmardiniContext *s = ctx->priv;
+    const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get(inlink->format);
+    const int alpha = !!(desc->flags & AV_PIX_FMT_FLAG_ALPHA);
+    const int gray  = desc->nb_components - alpha == 1;
+    MardiniSettings settings;
+    MardiniFormat format = {
+        .width  = inlink->w,
+        .height = inlink->h,
+        .color  = gray ? MARDINI_COLOR_GRAY : desc->flags & AV_PIX_FMT_FLAG_RGB ? MARDINI_COLOR_GBR : MARDINI_COLOR_YUV,
+        .alpha  = alpha,
+        .depth  = desc->comp[0].depth,
+        .log2_chroma_width  = desc->log2_chroma_w,
+        .log2_chroma_height = desc->log2_chroma_h,
+    };
+    int ret = open_timeline(ctx, inlink, outlink);
+
+    if (ret < 0)
+        return ret;
+
+    mardini_default_settings(&settings);
+    settings.model     = s->model;
+    settings.device    = s->device;
+    settings.precision = s->precision;
+    settings.threads   = FFMIN(ff_filter_get_nb_threads(ctx), 64);
+    settings.steps     = s->steps;
+    if (s->seed >= 0)
+        settings.seed  = s->seed;
+    settings.scd_threshold = s->scd_threshold < 0 ? -1 : s->scd_threshold;
+    settings.log        = log_line;
+    settings.log_opaque = ctx;
+    return mardini_open(&s->mardini, &settings, &format);
+}
+
+/** Take the next frame of the input. */
+static int take_frame(AVFilterContext *ctx, AVFilterLink *inlink)
+{
+    LibmardiniContext *s = ctx->priv;
+    AVFrame *frame;
+    int64_t pts;
+    int ret = ff_inlink_consume_frame(inlink, &frame);
+
+    av_assert1(ret);
+    if (ret < 0)
+        return ret;
+    if (frame->width != inlink->w || frame->height != inlink->h || frame->format != inlink->format) {
+        av_log(ctx, AV_LOG_ERROR, "a frame of %dx%d %s came where %dx%d %s was agreed: put scale and format before "
+               "this filter\n", frame->width, frame->height, av_get_pix_fmt_name(frame->format),
+               inlink->w, inlink->h, av_get_pix_fmt_name(inlink->format));
+        av_frame_free(&frame);
+        return AVERROR(EINVAL);
+    }
+    if (IS_INTERLACED(frame) && !s->warned_interlaced) {
+        s->warned_interlaced = 1;
+        av_log(ctx, AV_LOG_WARNING, "the input is interlaced, and fields are not told apart: put bwdif before "
+               "this filter\n");
+    }
+    ret = mardini_timeline_push(s->timeline, frame->pts, DURATION(frame), &pts);
+    if (ret > 0) {
+        av_assert0(s->nb_given < FF_ARRAY_ELEMS(s->given));
+        s->given[s->nb_given++] = (Given){ .frame = frame, .ordinal = s->nb_in, .pts = pts, .cut = -1 };
+    } else {
+        av_frame_free(&frame);
+    }
+    s->nb_in++;
+    return FFMIN(ret, 0);
+}
+
+static MardiniFrame frame_planes(const AVFrame *frame)
+{
+    MardiniFrame planes = { { 0 } };
+
+    for (int i = 0; i < 4 && frame->data[i]; i++) {
+        planes.data[i]   = frame->data[i];
+        planes.stride[i] = frame->linesize[i];
+    }
+    return planes;
+}
+
+static int show_to_library(LibmardiniContext *s, Given *given)
+{
+    MardiniFrame planes = frame_planes(given->frame);
+    int ret = given->added ? 0 : mardini_add_frame(s->mardini, given->ordinal, &planes);
+
+    if (ret >= 0)
+        given->added = 1;
+    return ret;
+}
+
+/** @return 1 if a new scene starts with given[i], 0 if not, or a negative code */
+static int is_cut(AVFilterContext *ctx, int i)
+{
+    LibmardiniContext *s = ctx->priv;
+    Given *before = &s->given[i - 1], *after = &s->given[i];
+    double score = 100;
+    int ret;
+
+    if (after->cut >= 0)
+        return after->cut;
+    if (s->scd == SCD_NONE) {
+        ret = 0;
+    } else if (av_dict_get(after->frame->metadata, "lavfi.scd.time", NULL, 0)) {
+        ret = 1;
+    } else if ((ret = show_to_library(s, before)) < 0 || (ret = show_to_library(s, after)) < 0 ||
+               (ret = mardini_compare(s->mardini, before->ordinal, after->ordinal, &score)) < 0) {
+        return ret;
+    }
+    if (ret) {
+        s->nb_cuts++;
+        av_log(ctx, AV_LOG_VERBOSE, "cut between frames %"PRId64" and %"PRId64" (score %.1f)\n",
+               before->ordinal, after->ordinal, score);
+    }
+    return after->cut = ret;
+}
+
+/** Drop what belongs to the one picture that the properties were copied from. */
+static void make_props_general(AVFrame *frame)
+{
+    static const char *const keys[] = { "lavfi.scd.time", "lavfi.scd.score", "lavfi.scd.mafd" };
+
+    for (int i = frame->nb_side_data - 1; i >= 0; i--) {
+        const enum AVFrameSideDataType type = frame->side_data[i]->type;
+
+        switch (type) {
+        case AV_FRAME_DATA_PANSCAN:
+        case AV_FRAME_DATA_STEREO3D:
+        case AV_FRAME_DATA_DISPLAYMATRIX:
+        case AV_FRAME_DATA_AFD:
+        case AV_FRAME_DATA_MASTERING_DISPLAY_METADATA:
+        case AV_FRAME_DATA_SPHERICAL:
+        case AV_FRAME_DATA_CONTENT_LIGHT_LEVEL:
+        case AV_FRAME_DATA_ICC_PROFILE:
+#if LIBAVUTIL_VERSION_INT >= AV_VERSION_INT(57, 44, 100)
+        case AV_FRAME_DATA_AMBIENT_VIEWING_ENVIRONMENT:
+#endif
+            break; /* the stream's */
+        default:
+            av_frame_remove_side_data(frame, type);
+            i = FFMIN(i, frame->nb_side_data);
+        }
+    }
+    for (int i = 0; i < FF_ARRAY_ELEMS(keys); i++)
+        av_dict_set(&frame->metadata, keys[i], NULL, 0);
+    CLEAR_PICTURE_FLAGS(frame);
+    frame->pict_type   = AV_PICTURE_TYPE_NONE;
+    frame->repeat_pict = 0;
+}
+
+static void set_time(AVFilterContext *ctx, AVFrame *frame, const MardiniSlot *slot)
+{
+    frame->pts       = slot->pts;
+    frame->time_base = ctx->outputs[0]->time_base;
+    DURATION(frame)  = slot->duration;
+}
+
+/** A given frame at the time of the slot, the picture shared. */
+static int put_given(AVFilterContext *ctx, const Given *given, int cut, AVFrame **out)
+{
+    LibmardiniContext *s = ctx->priv;
+    AVFrame *frame = av_frame_clone(given->frame);
+    int ret = 0;
+
+    if (!frame)
+        return AVERROR(ENOMEM);
+    set_time(ctx, frame, &s->slot);
+    if (s->slot.kind != MARDINI_SLOT_GIVEN) {
+        make_props_general(frame);
+        s->nb_held++;
+    }
+    if (cut)
+        ret = av_dict_set(&frame->metadata, "lavfi.mardini.cut", "1", 0);
+    if (ret < 0) {
+        av_frame_free(&frame);
+        return ret;
+    }
+    s->have_slot = 0;
+    *out = frame;
+    return 0;
+}
+
+/** An empty frame for the slot, between given[i] and the next. */
+static AVFrame *new_frame(AVFilterContext *ctx, int i, const MardiniSlot *slot)
+{
+    LibmardiniContext *s = ctx->priv;
+    AVFilterLink *outlink = ctx->outputs[0];
+    AVFrame *frame = ff_get_video_buffer(outlink, outlink->w, outlink->h);
+
+    if (!frame)
+        return NULL;
+    if (av_frame_copy_props(frame, s->given[i].frame) < 0 ||
+        av_dict_set(&frame->metadata, "lavfi.mardini.synthesized", "1", 0) < 0 ||
+        av_dict_set(&frame->metadata, "lavfi.mardini.cut", NULL, 0) < 0) {
+        av_frame_free(&frame);
+        return NULL;
+    }
+    make_props_general(frame);
+    set_time(ctx, frame, slot);
+    return frame;
+}
+
+/** Choose what the gap after given[i] is made from: given[*first] .. given[*last]. */
+static int choose_references(AVFilterContext *ctx, int i, double times[REFERENCES_MAX], int *first, int *last)
+{
+    LibmardiniContext *s = ctx->priv;
+    const Given *g = s->given;
+    const double gap = av_sat_sub64(g[i + 1].pts, g[i].pts);
+    int ret;
+
+    *first = i;
+    *last  = i + 1;
+    if (i > 0 && av_sat_sub64(g[i].pts, g[i - 1].pts) <= REACH * gap) {
+        ret = is_cut(ctx, i);
+        if (ret < 0)
+            return ret;
+        *first -= !ret;
+    }
+    if (i + 2 < s->nb_given && av_sat_sub64(g[i + 2].pts, g[i + 1].pts) <= REACH * gap) {
+        ret = is_cut(ctx, i + 2);
+        if (ret < 0)
+            return ret;
+        *last += !ret;
+    }
+    for (int f = *first; f <= *last; f++)
+        times[f - *first] = av_sat_sub64(g[f].pts, g[i].pts) / gap;
+    return 0;
+}
+
+/** Make the frames of the gap after given[i], CHUNK of them at most, from the waiting slot on. */
+static int make_chunk(AVFilterContext *ctx, int i)
+{
+    LibmardiniContext *s = ctx->priv;
+    AVFilterLink *inlink = ctx->inputs[0];
+    const AVRational nanosecond = { 1, 1000000000 };
+    const int64_t origin = av_rescale_q(s->given[i].pts, inlink->time_base, nanosecond);
+    const double gap = av_sat_sub64(s->given[i + 1].pts, s->given[i].pts) * av_q2d(inlink->time_base) * 1e9;
+    int64_t ids[REFERENCES_MAX], keys[CHUNK];
+    double times[REFERENCES_MAX], masked[CHUNK];
+    float confidence[CHUNK];
+    MardiniFrame out[CHUNK];
+    int64_t start;
+    int first, last, ret = choose_references(ctx, i, times, &first, &last);
+
+    if (ret < 0)
+        return ret;
+    for (int f = first; f <= last; f++) {
+        ret = show_to_library(s, &s->given[f]);
+        if (ret < 0)
+            return ret;
+        ids[f - first] = s->given[f].ordinal;
+    }
+
+    s->nb_made = s->made_index = 0;
+    do {
+        const int n = s->nb_made;
+
+        s->made[n] = new_frame(ctx, i, &s->slot);
+        if (!s->made[n])
+            return AVERROR(ENOMEM);
+        s->nb_made++;
+        out[n]    = frame_planes(s->made[n]);
+        masked[n] = s->slot.position;
+        /* Noise belongs to the instant of the source, wherever a clip was cut and however it is stretched. */
+        keys[n]   = (uint64_t)origin + (uint64_t)llrint(s->slot.position * gap);
+        ret = mardini_timeline_next(s->timeline, &s->slot);
+        s->have_slot = ret >= 0;
+        if (ret < 0 && ret != MARDINI_ERR(EAGAIN) && ret != MARDINI_ERR(ENODATA))
+            return ret;
+    } while (s->have_slot && s->nb_made < CHUNK && s->slot.kind == MARDINI_SLOT_MADE &&
+             s->slot.before == s->given[i].ordinal);
+
+    start = av_gettime_relative();
+    ret = mardini_make(s->mardini, ids, times, last - first + 1, masked, s->nb_made, keys, out, confidence);
+    if (ret < 0)
+        return ret;
+    s->time   += av_gettime_relative() - start;
+    s->nb_new += s->nb_made;
+    for (int n = 0; n < s->nb_made; n++) {
+        char value[16];
+
+        snprintf(value, sizeof(value), "%.3f", confidence[n]);
+        ret = av_dict_set(&s->made[n]->metadata, "lavfi.mardini.confidence", value, 0);
+        if (ret < 0)
+            return ret;
+    }
+    return 0;
+}
+
+/**
+ * The next frame of the output.
+ *
+ * @return 0, AVERROR(EAGAIN) if the input must be read first, AVERROR_EOF after the last, or another code
+ */
+static int next_frame(AVFilterContext *ctx, AVFrame **out)
+{
+    LibmardiniContext *s = ctx->priv;
+    int i = 0, ret;
+
+    if (s->made_index < s->nb_made) {
+        *out = s->made[s->made_index];
+        s->made[s->made_index++] = NULL;
+        return 0;
+    }
+    if (!s->have_slot) {
+        ret = mardini_timeline_next(s->timeline, &s->slot);
+        /* Whatever comes next lies behind the last but two, unless all of them are wanted. */
+        if (ret == MARDINI_ERR(EAGAIN) && !s->frames && s->nb_given > 3)
+            release_given(s, s->nb_given - 3);
+        if (ret < 0)
+            return ret == MARDINI_ERR(EAGAIN) ? AVERROR(EAGAIN) : ret == MARDINI_ERR(ENODATA) ? AVERROR_EOF : ret;
+        s->have_slot = 1;
+    }
+    while (i < s->nb_given && s->given[i].ordinal < s->slot.before)
+        i++;
+    av_assert0(i < s->nb_given && s->given[i].ordinal == s->slot.before);
+    if (i > 1) { /* the one before it is a reference of the gap after it */
+        release_given(s, i - 1);
+        i = 1;
+    }
+    s->shown = s->slot.before;
+    if (s->slot.kind != MARDINI_SLOT_MADE)
+        return put_given(ctx, &s->given[i], 0, out);
+
+    if (i + 2 >= s->nb_given && !s->status)
+        return AVERROR(EAGAIN);
+    av_assert0(i + 1 < s->nb_given);
+    ret = is_cut(ctx, i + 1);
+    if (ret < 0)
+        return ret;
+    if (ret)
+        return put_given(ctx, &s->given[i + (s->slot.position >= 0.5)], 1, out);
+    ret = make_chunk(ctx, i);
+    if (ret < 0) {
+        release_made(s);
+        return ret;
+    }
+    return next_frame(ctx, out);
+}
+
+static int activate(AVFilterContext *ctx)
+{
+    LibmardiniContext *s = ctx->priv;
+    AVFilterLink *inlink = ctx->inputs[0], *outlink = ctx->outputs[0];
+    AVFrame *frame = NULL;
+    int64_t pts;
+    int ret;
+
+    /* 1. If nobody reads the output any more, tell the input. */
+    s->hungry = 0;
+    if (ff_outlink_get_status(outlink))
+        s->stopped = 1;
+    FF_FILTER_FORWARD_STATUS_BACK(outlink, inlink);
+
+    /* 2. Put out one frame; read no more of the input than it needs. */
+    while ((ret = next_frame(ctx, &frame)) == AVERROR(EAGAIN) && ff_inlink_check_available_frame(inlink)) {
+        ret = take_frame(ctx, inlink);
+        if (ret < 0)
+            return ret;
+    }
+    if (!ret) {
+        s->next_pts = frame->pts + DURATION(frame);
+        s->nb_out++;
+        ret = ff_filter_frame(outlink, frame);
+        if (ret >= 0 && ff_inoutlink_check_flow(inlink, outlink))
+            ff_filter_set_ready(ctx, 100);
+        return ret;
+    }
+
+    /* 3. At the end of the input, put out what was held back for it, then end the output. */
+    if (ret == AVERROR(EAGAIN) && ff_inlink_acknowledge_status(inlink, &s->status, &pts)) {
+        ff_filter_set_ready(ctx, 100);
+        return mardini_timeline_end(s->timeline, pts);
+    }
+    if (ret == AVERROR_EOF) {
+        ff_outlink_set_status(outlink, s->status, s->next_pts);
+        return 0;
+    }
+    if (ret != AVERROR(EAGAIN))
+        return ret;
+
+    /* 4. Ask for input if output is asked for. */
+    s->hungry = 1;
+    FF_FILTER_FORWARD_WANTED(outlink, inlink);
+    return FFERROR_NOT_READY;
+}
+
+static const AVFilterPad mardini_inputs[] = {
+    {
+        .name = "default",
+        .type = AVMEDIA_TYPE_VIDEO,
+    },
+};
+
+static const AVFilterPad mardini_outputs[] = {
+    {
+        .name         = "default",
+        .type         = AVMEDIA_TYPE_VIDEO,
+        .config_props = config_output,
+    },
+};
+
+const FILTER_TYPE ff_vf_mardini = {
+    PUBLIC(name)        = "mardini",
+    PUBLIC(description) = NULL_IF_CONFIG_SMALL("Make the frames between given ones: higher frame rate, slow motion."),
+    PUBLIC(priv_class)  = &mardini_class,
+    .priv_size          = sizeof(LibmardiniContext),
+    .init               = init,
+    .uninit             = uninit,
+    .activate           = activate,
+    FILTER_INPUTS(mardini_inputs),
+    FILTER_OUTPUTS(mardini_outputs),
+    FILTER_PIXFMTS_ARRAY(pix_fmts),
+};
