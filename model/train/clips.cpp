@@ -1,0 +1,336 @@
+// Windows of real video, and textures for synthetic motion.
+//   in   Footage, a window's positions, a random generator
+//   out  Sample, or a square picture
+#include "clips.h"
+
+#include "random.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+
+namespace mardini::train {
+
+using torch::Tensor;
+
+namespace {
+
+using Table = std::array<float, 256>; // from an 8-bit code to a value
+
+Table plain_table()
+{
+    Table table;
+    for (int code = 0; code < 256; code++)
+        table[code] = (code - 128) / 128.f;
+    return table;
+}
+
+// One line of weights per output pixel: a triangle as wide as an input or an output
+// pixel, whichever is wider (bilinear with antialiasing).
+struct Taps {
+    int num = 0; // per output
+    std::vector<int> first;
+    std::vector<float> weights;
+
+    Taps(int in, int out)
+    {
+        double scale = double(in) / out, reach = std::max(1.0, scale);
+        num = std::min(in, int(std::ceil(reach)) * 2 + 1);
+        for (int i = 0; i < out; i++) {
+            double centre = (i + 0.5) * scale;
+            int start = std::clamp(int(std::floor(centre - reach)), 0, in - num);
+            first.push_back(start);
+            double sum = 0;
+            std::vector<double> line(num);
+            for (int k = 0; k < num; k++)
+                sum += line[k] = std::max(0.0, 1 - std::fabs(start + k + 0.5 - centre) / reach);
+            for (double weight : line)
+                weights.push_back(float(weight / sum));
+        }
+    }
+};
+
+// A square of a plane, through a table, resized.
+void resample(const uint8_t* plane, int stride, int in, const Table& table, const Taps& taps,
+              float* out, int size)
+{
+    std::vector<float> line(in), narrow(size_t(in) * size);
+    for (int y = 0; y < in; y++) {
+        const uint8_t* row = plane + size_t(y) * stride;
+        for (int x = 0; x < in; x++)
+            line[x] = table[row[x]];
+        float* to = narrow.data() + size_t(y) * size;
+        if (in == size) {
+            std::copy(line.begin(), line.end(), to);
+            continue;
+        }
+        for (int x = 0; x < size; x++) {
+            const float* weight = taps.weights.data() + size_t(x) * taps.num;
+            const float* from = line.data() + taps.first[x];
+            float sum = 0;
+            for (int k = 0; k < taps.num; k++)
+                sum += weight[k] * from[k];
+            to[x] = sum;
+        }
+    }
+    if (in == size) {
+        std::copy(narrow.begin(), narrow.end(), out);
+        return;
+    }
+    for (int y = 0; y < size; y++) {
+        float* to = out + size_t(y) * size;
+        std::fill(to, to + size, 0.f);
+        for (int k = 0; k < taps.num; k++) {
+            float weight = taps.weights[size_t(y) * taps.num + k];
+            const float* from = narrow.data() + size_t(taps.first[y] + k) * size;
+            for (int x = 0; x < size; x++)
+                to[x] += weight * from[x];
+        }
+    }
+}
+
+// Brightness and colour of a whole window.
+struct Jitter {
+    Table luma = plain_table(), cb = plain_table(), cr = plain_table();
+    bool swap = false;
+
+    explicit Jitter(std::mt19937_64& rng)
+    {
+        if (chance(rng, 0.3)) {
+            double gain = log_uniform(rng, 0.7, 1.35), gamma = log_uniform(rng, 0.7, 1.4);
+            double offset = uniform(rng, -0.1, 0.1);
+            for (float& value : luma)
+                value = float(2 * (gain * std::pow((value + 1) / 2, gamma) + offset) - 1);
+        }
+        if (chance(rng, 0.2)) {
+            double scale_cb = uniform(rng, 0.3, 1.5), scale_cr = uniform(rng, 0.3, 1.5);
+            for (float& value : cb)
+                value *= float(scale_cb);
+            for (float& value : cr)
+                value *= float(scale_cr);
+            swap = chance(rng, 0.4);
+        }
+    }
+};
+
+template <class Values> size_t pick(const Values& running_sum, std::mt19937_64& rng)
+{
+    double at = uniform(rng, 0, running_sum.back());
+    size_t i = std::upper_bound(running_sum.begin(), running_sum.end(), at) - running_sum.begin();
+    return std::min(i, running_sum.size() - 1);
+}
+
+// A square of three planes, chroma perhaps at half size, as a texture.
+Tensor cut_texture(const uint8_t* planes[3], int width, int height, bool half_chroma, int size,
+                   std::mt19937_64& rng)
+{
+    static const Table table = plain_table();
+    int side = int(size / log_uniform(rng, 0.5, 3));
+    side = std::clamp(side, std::min(16, size), std::min(width, height)) / 2 * 2;
+    int x = integer(rng, 0, (width - side) / 2) * 2, y = integer(rng, 0, (height - side) / 2) * 2;
+    Tensor out = torch::empty({ 3, size, size });
+    for (int p = 0; p < 3; p++) {
+        int by = p && half_chroma ? 2 : 1, in = side / by, stride = width / by;
+        const uint8_t* from = planes[p] + size_t(y / by) * stride + x / by;
+        resample(from, stride, in, table, Taps(in, size),
+                 out.data_ptr<float>() + size_t(p) * size * size, size);
+    }
+    return chance(rng, 0.5) ? out.flip(-1) : out;
+}
+
+} // namespace
+
+Clips::Clips(const std::vector<std::string>& places, const LoadOptions& options)
+    : Clips(load_videos(places, options))
+{
+}
+
+Clips::Clips(Footage given) : footage(std::move(given))
+{
+    TORCH_CHECK(!footage.shots.empty(), "no shots to train on");
+    std::map<std::string, Source> by_name;
+    for (size_t i = 0; i < footage.shots.size(); i++) {
+        Source& source = by_name[footage.shots[i].source];
+        double before = source.frames.empty() ? 0 : source.frames.back();
+        source.shots.push_back(int(i));
+        source.frames.push_back(before + footage.shots[i].num_frames);
+    }
+    double sum = 0;
+    for (auto& [name, source] : by_name) {
+        source_weights.push_back(sum += std::sqrt(source.frames.back()));
+        sources.push_back(std::move(source));
+    }
+    // what counts as still is what the stillest 30 % of these very windows show
+    std::mt19937_64 rng(0);
+    std::vector<double> motions;
+    for (int i = 0; i < 2000; i++) {
+        Square square;
+        int stride;
+        if (choose(1, 160, false, rng, &square, &stride))
+            motions.push_back(motion(square, 2));
+    }
+    auto at = motions.begin() + motions.size() * 3 / 10;
+    if (!motions.empty()) {
+        std::nth_element(motions.begin(), at, motions.end());
+        still_threshold = *at;
+    }
+}
+
+int64_t Clips::num_frames() const
+{
+    int64_t sum = 0;
+    for (const Shot& shot : footage.shots)
+        sum += shot.num_frames;
+    return sum;
+}
+
+const Shot& Clips::random_shot(std::mt19937_64& rng) const
+{
+    const Source& source = sources[pick(source_weights, rng)];
+    return footage.shots[source.shots[pick(source.frames, rng)]];
+}
+
+// A place for a window of span + 1 positions; false if this draw led nowhere.
+bool Clips::choose(int span, int crop, bool real_strides, std::mt19937_64& rng, Square* square,
+                   int* stride) const
+{
+    const Shot& shot = random_shot(rng);
+    *stride = 1;
+    if (real_strides) {
+        // spans of 2 to 16 frames are to be common, longer ones rarer
+        std::array<double, 4> running;
+        double sum = 0;
+        for (int s = 1; s <= 4; s++) {
+            int reach = span * s;
+            double weight = (s == 3 ? 0.6 : 1) * (reach <= 16 ? 1 : reach <= 32 ? 0.4 : 0.1);
+            running[s - 1] = sum += reach < shot.num_frames ? weight : 0;
+        }
+        if (sum <= 0)
+            return false;
+        *stride = int(pick(running, rng)) + 1;
+    }
+    int reach = span * *stride;
+    if (reach >= shot.num_frames)
+        return false;
+    square->shot = &shot;
+    square->first = integer(rng, 0, shot.num_frames - 1 - reach);
+    int side = int(crop / log_uniform(rng, 0.6, 2));
+    square->side = std::min({ side, shot.width, shot.height }) / 2 * 2;
+    square->x = integer(rng, 0, (shot.width - square->side) / 2) * 2;
+    square->y = integer(rng, 0, (shot.height - square->side) / 2) * 2;
+    return square->side >= 2;
+}
+
+// Mean change from frame to frame inside a square.
+double Clips::motion(const Square& square, int num_frames) const
+{
+    const Shot& shot = *square.shot;
+    int across = shot.blocks_x(), blocks = across * shot.blocks_y();
+    int left = square.x / motion_block, right = (square.x + square.side - 1) / motion_block;
+    int top = square.y / motion_block, bottom = (square.y + square.side - 1) / motion_block;
+    double sum = 0;
+    for (int f = square.first + 1; f < square.first + num_frames; f++)
+        for (int y = top; y <= bottom; y++)
+            for (int x = left; x <= right; x++)
+                sum += shot.motion.get()[size_t(f) * blocks + y * across + x];
+    int count = (num_frames - 1) * (right - left + 1) * (bottom - top + 1);
+    return count ? sum / count : 0;
+}
+
+bool Clips::sample(const Positions& positions, int crop, std::mt19937_64& rng, Sample* sample) const
+{
+    TORCH_CHECK(crop >= 2 && crop % 2 == 0, "the crop must be even and at least 2, got ", crop);
+    TORCH_CHECK(!positions.given.empty(), "a window needs at least one given frame, got none");
+    TORCH_CHECK(positions.pair.size() == positions.masked.size(), "got ", positions.pair.size(),
+                " pairs for ", positions.masked.size(), " masked frames");
+    std::vector<double> all = positions.given;
+    all.insert(all.end(), positions.masked.begin(), positions.masked.end());
+    if (std::any_of(all.begin(), all.end(), [](double p) { return p != std::floor(p); }))
+        return false;
+    auto [low, high] = std::minmax_element(all.begin(), all.end());
+    int span = int(*high - *low);
+
+    Square square;
+    int stride;
+    bool found = false;
+    for (int attempt = 0; attempt < 200 && !found; attempt++) {
+        if (!choose(span, crop, true, rng, &square, &stride))
+            continue;
+        found = motion(square, span * stride + 1) >= still_threshold || chance(rng, 0.1);
+    }
+    if (!found)
+        return false;
+
+    const Shot& shot = *square.shot;
+    Jitter jitter(rng);
+    int half = crop / 2, area = shot.width * shot.height;
+    Taps luma_taps(square.side, crop), chroma_taps(square.side / 2, half);
+    Tensor frames = torch::empty({ int64_t(all.size()), 6, half, half });
+    std::vector<float> luma(size_t(crop) * crop);
+    for (size_t i = 0; i < all.size(); i++) {
+        int f = square.first + int(all[i] - *low) * stride;
+        const uint8_t* from = shot.frames.get() + f * shot.frame_bytes();
+        float* to = frames.data_ptr<float>() + i * 6 * half * half;
+        resample(from + size_t(square.y) * shot.width + square.x, shot.width, square.side,
+                 jitter.luma, luma_taps, luma.data(), crop);
+        for (int y = 0; y < crop; y++)
+            for (int x = 0; x < crop; x++)
+                to[((y % 2 * 2 + x % 2) * half + y / 2) * half + x / 2] = luma[y * crop + x];
+        const uint8_t* chroma = from + area + size_t(square.y / 2) * (shot.width / 2) + square.x / 2;
+        for (int p = 0; p < 2; p++)
+            resample(chroma + p * (area / 4), shot.width / 2, square.side / 2,
+                     p ? jitter.cr : jitter.cb, chroma_taps,
+                     to + (4 + (p != int(jitter.swap))) * half * half, half);
+    }
+    int64_t num_given = int64_t(positions.given.size()), num_masked = int64_t(positions.masked.size());
+    Sample out;
+    out.given = frames.narrow(0, 0, num_given);
+    out.masked = frames.narrow(0, num_given, num_masked);
+    out.given_times = torch::tensor(positions.given, torch::kFloat);
+    out.masked_times = torch::tensor(positions.masked, torch::kFloat);
+    out.pair = torch::empty({ num_masked, 2 }, torch::kLong);
+    for (int64_t m = 0; m < num_masked; m++)
+        for (int k = 0; k < 2; k++)
+            out.pair.data_ptr<int64_t>()[m * 2 + k] = positions.pair[m][k];
+    Orientation turn;
+    turn.flip_x = chance(rng, 0.5);
+    turn.flip_y = chance(rng, 0.5);
+    turn.transpose = chance(rng, 0.5);
+    turn.reverse = chance(rng, 0.5);
+    *sample = orient(out, turn);
+    return true;
+}
+
+Tensor Clips::texture(int size, std::mt19937_64& rng) const
+{
+    const Shot& shot = random_shot(rng);
+    const uint8_t* from = shot.frames.get() +
+        size_t(integer(rng, 0, shot.num_frames - 1)) * shot.frame_bytes();
+    size_t area = size_t(shot.width) * shot.height;
+    const uint8_t* planes[3] = { from, from + area, from + area * 5 / 4 };
+    return cut_texture(planes, shot.width, shot.height, true, size, rng);
+}
+
+Stills::Stills(const std::vector<std::string>& places, const LoadOptions& options)
+    : Stills(load_stills(places, options))
+{
+}
+
+Stills::Stills(Footage given) : footage(std::move(given))
+{
+    TORCH_CHECK(!footage.stills.empty(), "no pictures to train on");
+}
+
+Tensor Stills::texture(int size, std::mt19937_64& rng) const
+{
+    const Still& still = footage.stills[rng() % footage.stills.size()];
+    const uint8_t* from = still.data.get();
+    size_t area = size_t(still.width) * still.height;
+    const uint8_t* planes[3] = { from, from + area, from + 2 * area };
+    return cut_texture(planes, still.width, still.height, false, size, rng);
+}
+
+} // namespace mardini::train

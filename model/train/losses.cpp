@@ -1,0 +1,104 @@
+// What the trainer minimises. Formulas: reference given at each.
+#include "losses.h"
+
+namespace mardini::train {
+
+Tensor pyramid_distance(const Tensor &a, const Tensor &b, int octaves)
+{
+    // The pyramid is linear: that of the difference is the difference of both.
+    Tensor difference = a - b, total = at::zeros({}, a.options());
+    double weight = 1;
+    for (int i = 0; i < octaves; i++, weight *= 2) {
+        Tensor coarse = at::avg_pool2d(difference, {2, 2});
+        total = total + weight * (difference - resize(coarse, difference.size(2), difference.size(3))).abs().mean();
+        difference = coarse;
+    }
+    return total + weight * difference.abs().mean();
+}
+
+Tensor frame_distance(const Tensor &x, const Tensor &y)
+{
+    auto luma = [](const Tensor &t) { return at::pixel_shuffle(t.slice(1, 0, 4), 2) / 2; };
+    auto chroma = [](const Tensor &t) { return t.slice(1, 4, 6) / 2; };
+    return pyramid_distance(luma(x), luma(y)) + 0.5 * pyramid_distance(chroma(x), chroma(y), 3);
+}
+
+double psnr(const Tensor &x, const Tensor &y)
+{
+    torch::NoGradGuard no_grad;
+    auto codes = [](const Tensor &t) { return (t.slice(1, 0, 4).to(torch::kFloat32) * 128 + 128).round().clamp(0, 255); };
+    Tensor error = (codes(x) - codes(y)).square().mean({1, 2, 3}).clamp_min(0.01);
+    return (10 * (255.0 * 255.0 / error).log10()).mean().item<double>();
+}
+
+/// Mean of `value` where `where` is 1.
+static Tensor mean_where(const Tensor &value, const Tensor &where)
+{
+    return (value * where).sum() / (where.sum() + 1);
+}
+
+Losses losses(const Output &o, const Tensor &target, const Tensor &flow, const Tensor &visible)
+{
+    Losses l;
+    Tensor distance = frame_distance(o.frames, target);
+    l.frames = distance.item<double>();
+    // The composite alone must do well too, else the residual would hide bad motion.
+    l.total = distance + 0.5 * frame_distance(o.composite, target);
+
+    // Laplace likelihood of the luma error; only the scale learns from it.
+    Tensor error = (o.frames - target).slice(1, 0, 4).abs().mean(1, true).detach(), scale = o.uncertainty + 1e-3;
+    l.total = l.total + 0.01 * (error / scale + scale.log()).mean();
+
+    // Bends are for motion that is not uniform.
+    l.total = l.total + 1e-3 * (o.refined.half.bend / 8).square().mean();
+
+    if (!flow.defined())
+        return l;
+    // End-point error at 1/16, 1/8, 1/2 against the mean true motion of each cell's visible part.
+    const Motion *levels[] = {&o.plan.motion, &o.refined.eighth, &o.refined.half};
+    const int cells[] = {16, 8, 2};
+    const double weights[] = {0.5, 0.7, 1.0};
+    Tensor flow_loss = at::zeros({}, target.options());
+    auto pooled = [](const Tensor &value, const Tensor &where, int cell) {
+        Tensor share = at::avg_pool2d(where, {cell, cell});
+        return std::pair(at::avg_pool2d(value * where, {cell, cell}) / (share + 1e-3),
+                         (share > 0.5).to(torch::kFloat32));
+    };
+    for (int i = 0; i < 3; i++) {
+        auto [da, db] = displacements(*levels[i], o.pairs);
+        const Tensor made[] = {da, db};
+        Tensor at_level = at::zeros({}, target.options());
+        for (int k = 0; k < 2; k++) {
+            auto [truth, valid] = pooled(flow.select(1, k), visible.slice(1, k, k + 1), cells[i]);
+            Tensor distance2 = (made[k] - truth).square().sum(1, true);
+            flow_loss = flow_loss + weights[i] * ((distance2 + 0.01).sqrt() * valid).mean();
+            at_level = at_level + 0.5 * mean_where(distance2.detach().sqrt(), valid);
+        }
+        if (i == 2)
+            l.flow = at_level.item<double>();
+    }
+    l.total = l.total + 0.02 * flow_loss;
+
+    // The plan's velocity and the matches' own, each against the truth: else refinement hides that they are dead.
+    Tensor both = visible.slice(1, 0, 1) * visible.slice(1, 1, 2);
+    Tensor gap = (o.pairs.distance_after - o.pairs.distance_before).clamp_min(1e-3); // 0 if one frame is given
+    auto [truth, valid] = pooled((flow.select(1, 1) - flow.select(1, 0)) / gap, both, 16);
+    if ((o.pairs.before == o.pairs.after).any().item<bool>())
+        valid = valid * (o.pairs.before != o.pairs.after).to(torch::kFloat32).view({-1, 1, 1, 1});
+    auto velocity_error = [&, truth = truth, valid = valid](const Tensor &v) {
+        return mean_where(((v - truth).square().sum(1, true) + 1e-4).sqrt(), valid);
+    };
+    Tensor seed = velocity_error(o.plan.seed), plan = velocity_error(o.plan.motion.velocity);
+    l.total = l.total + 0.02 * (seed + plan);
+    l.seed = seed.item<double>(), l.plan = plan.item<double>();
+    l.speed = velocity_error(at::zeros_like(truth)).item<double>();
+
+    // Where only one of the two shows the pixel, its candidates should carry the weight.
+    Tensor one_sided = (visible.slice(1, 0, 1) - visible.slice(1, 1, 2)); // 1: before only, -1: after only
+    Tensor before = (o.weights.slice(1, 0, 1) + o.weights.slice(1, 2, 3)).clamp_min(1e-4);
+    Tensor after = (o.weights.slice(1, 1, 2) + o.weights.slice(1, 3, 4)).clamp_min(1e-4);
+    l.total = l.total - 0.02 * (before.log() * one_sided.clamp_min(0) + after.log() * (-one_sided).clamp_min(0)).mean();
+    return l;
+}
+
+} // namespace mardini::train

@@ -1,0 +1,31 @@
+// What the trainer minimises. Formulas: reference given at each.
+#pragma once
+
+#include "../network.h"
+#include "sample.h"
+
+namespace mardini::train {
+
+/// Laplacian pyramid distance: mean absolute difference of each octave, weighted by 2^octave.
+///   x, y (N,C,H,W) -> scalar
+Tensor pyramid_distance(const Tensor &x, const Tensor &y, int octaves = 4);
+
+/// The same on packed frames: luma at full size plus half as much of chroma. Values in units of full range.
+Tensor frame_distance(const Tensor &x, const Tensor &y);
+
+/// Mean peak signal-to-noise ratio of luma, dB, of packed frames as they would be stored (8 bit, clamped).
+double psnr(const Tensor &x, const Tensor &y);
+
+struct Losses {
+    Tensor total;      ///< what is differentiated
+    double frames = 0; ///< frame_distance of the output
+    double flow = 0;   ///< end-point error of motion at 1/2, pixels, synthetic only
+    double plan = 0;   ///< of the plan's velocity at 1/16
+    double seed = 0;   ///< of the matches' velocity
+    double speed = 0;  ///< mean true velocity, pixels a gap
+};
+
+/// All terms for one batch. `target` (N,6,h,w); flow and visible (N,2,2,H,W), (N,2,H,W) or undefined.
+Losses losses(const Output &output, const Tensor &target, const Tensor &flow, const Tensor &visible);
+
+} // namespace mardini::train

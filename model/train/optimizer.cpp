@@ -1,0 +1,111 @@
+// AdamW, gradient clipping and the running average of the weights.
+#include "optimizer.h"
+
+#include <ATen/ops/_foreach_lerp.h>
+#include <ATen/ops/_foreach_mul.h>
+#include <ATen/ops/_foreach_norm.h>
+#include <ATen/ops/_fused_adamw.h>
+
+#include <cmath>
+
+namespace mardini::train {
+
+Optimizer::Optimizer(torch::nn::Module &module, double average_decay) : average_decay_(average_decay)
+{
+    groups_ = {{{}, {}, {}, {}, {}, {}, 1.0, 1e-4}, {{}, {}, {}, {}, {}, {}, 0.4, 0.05}};
+    for (auto &item : module.named_parameters()) {
+        Group &g = groups_[item.key().compare(0, 8, "planner.") == 0];
+        g.names.push_back(item.key());
+        g.parameters.push_back(item.value());
+        g.first.push_back(at::zeros_like(item.value()));
+        g.second.push_back(at::zeros_like(item.value()));
+        g.counts.push_back(at::zeros({}, item.value().options()));
+        g.average.push_back(item.value().detach().clone());
+    }
+}
+
+double Optimizer::step(double rate, double limit)
+{
+    torch::NoGradGuard no_grad;
+    std::vector<Tensor> all;
+    std::vector<std::vector<Tensor>> gradients(groups_.size());
+    for (size_t i = 0; i < groups_.size(); i++)
+        for (Tensor &p : groups_[i].parameters) {
+            // A part that the batch did not reach has no gradient: zero, so that the lists stay aligned.
+            gradients[i].push_back(p.grad().defined() ? p.grad() : at::zeros_like(p));
+            all.push_back(gradients[i].back());
+        }
+    const double norm = at::stack(at::_foreach_norm(all, 2)).norm().item<double>();
+    if (!std::isfinite(norm)) {
+        skipped_++;
+        return norm;
+    }
+    if (norm > limit)
+        at::_foreach_mul_(all, limit / norm);
+    steps_++;
+    const double decay = std::min(average_decay_, (1.0 + steps_) / (10.0 + steps_));
+    for (size_t i = 0; i < groups_.size(); i++) {
+        Group &g = groups_[i];
+        for (Tensor &count : g.counts)
+            count.add_(1);
+        at::_fused_adamw_(g.parameters, gradients[i], g.first, g.second, {}, g.counts, rate * g.rate, 0.9, 0.99,
+                          g.decay, 1e-8, /*amsgrad=*/false, /*maximize=*/false);
+        at::_foreach_lerp_(g.average, g.parameters, 1 - decay);
+    }
+    return norm;
+}
+
+void Optimizer::copy_average(torch::nn::Module &module) const
+{
+    std::map<std::string, Tensor> tensors;
+    for (const Group &g : groups_)
+        for (size_t i = 0; i < g.names.size(); i++)
+            tensors[g.names[i]] = g.average[i];
+    load_parameters(module, tensors);
+}
+
+void Optimizer::save(SafeTensors &file) const
+{
+    for (const Group &g : groups_)
+        for (size_t i = 0; i < g.names.size(); i++) {
+            file.tensors["weight/" + g.names[i]] = g.parameters[i].detach();
+            file.tensors["average/" + g.names[i]] = g.average[i];
+            file.tensors["first/" + g.names[i]] = g.first[i];
+            file.tensors["second/" + g.names[i]] = g.second[i];
+            file.tensors["count/" + g.names[i]] = g.counts[i];
+        }
+    file.metadata["steps"] = std::to_string(steps_);
+}
+
+void Optimizer::load(const SafeTensors &file, const std::vector<std::string> &optional)
+{
+    torch::NoGradGuard no_grad;
+    const bool is_state = file.metadata.count("steps") != 0;
+    auto take = [&](const std::string &key, Tensor &to) {
+        auto found = file.tensors.find(key);
+        if (found == file.tensors.end()) {
+            for (const std::string &start : optional)
+                if (key.find(start) != std::string::npos)
+                    return;
+            throw std::runtime_error("The checkpoint to resume from has no tensor \"" + key +
+                                     "\": it is of another preset or version.");
+        }
+        if (found->second.sizes() != to.sizes())
+            throw std::runtime_error("The checkpoint to resume from has another shape of \"" + key +
+                                     "\": it is of another preset.");
+        to.copy_(found->second);
+    };
+    for (Group &g : groups_)
+        for (size_t i = 0; i < g.names.size(); i++) {
+            take(is_state ? "weight/" + g.names[i] : g.names[i], g.parameters[i]);
+            take(is_state ? "average/" + g.names[i] : g.names[i], g.average[i]);
+            if (!is_state)
+                continue;
+            take("first/" + g.names[i], g.first[i]);
+            take("second/" + g.names[i], g.second[i]);
+            take("count/" + g.names[i], g.counts[i]);
+        }
+    steps_ = is_state ? std::stoll(file.metadata.at("steps")) : 0;
+}
+
+} // namespace mardini::train

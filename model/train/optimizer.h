@@ -1,0 +1,41 @@
+// AdamW, gradient clipping and the running average of the weights.
+#pragma once
+
+#include "../checkpoint.h"
+
+namespace mardini::train {
+
+/// Decoupled weight decay Adam (Loshchilov and Hutter 2019, algorithm 2) over a module's parameters, and their
+/// exponential moving average. The planner has a smaller rate and a larger decay than the convolutions: its tokens
+/// otherwise grow without bound while refinement does its work (see doc/training.md).
+class Optimizer {
+public:
+    Optimizer(torch::nn::Module &module, double average_decay = 0.999);
+
+    /// Clip the gradients' norm to `limit`, step, average. Returns the norm before clipping; if it is
+    /// not finite nothing is changed and skipped() goes up by one.
+    double step(double rate, double limit = 1.0);
+
+    int64_t steps() const { return steps_; }
+    int64_t skipped() const { return skipped_; }
+
+    /// Put the averaged weights into `module`, which has the same parameters.
+    void copy_average(torch::nn::Module &module) const;
+
+    /// Weights, average, moments and counters as named tensors: "weight/NAME", "average/NAME", ...
+    void save(SafeTensors &file) const;
+    /// The reverse. A file of plain weights (no "weight/") fills weights and average, moments start anew.
+    void load(const SafeTensors &file, const std::vector<std::string> &optional);
+
+private:
+    struct Group {
+        std::vector<std::string> names;
+        std::vector<Tensor> parameters, first, second, counts, average;
+        double rate, decay;
+    };
+    std::vector<Group> groups_;
+    double average_decay_;
+    int64_t steps_ = 0, skipped_ = 0;
+};
+
+} // namespace mardini::train

@@ -1,0 +1,39 @@
+// The training loop: `mardini train`.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace mardini::train {
+
+struct TrainOptions {
+    std::vector<std::string> data; ///< folders of video, or packs; may be empty if stills is given
+    std::string stills;            ///< folder of pictures; may be empty
+    std::string preset = "nano";
+    std::string out;               ///< checkpoint to write; its training state goes to OUT.state
+    std::string resume;            ///< a checkpoint, or a training state
+    std::string stage = "auto";    ///< or one stage's name for the whole run
+    std::string device = "cpu";
+    double minutes = 0;            ///< length of the run; 0: by steps
+    int64_t steps = 0;             ///< likewise; 0: by minutes
+    int crop = 128;                ///< luma pixels of a training window, a multiple of 32
+    int batch = 8;                 ///< windows in a step
+    double rate = 1e-3;            ///< peak learning rate
+    double start = 0;              ///< progress 0 .. 1 of the curriculum that this run begins at
+    double end = 1;                ///< and ends at; the last fifth of a curriculum lets the rate fall
+    double synthetic = 0.3;        ///< share of synthetic batches once past the first stage
+    double max_speed = 40;         ///< pixels a gap of the fastest synthetic motion, reached after the first stage
+    int threads = 0;               ///< 0: as many as cores
+    int loaders = 1;               ///< threads that make batches
+    uint64_t seed = 1;
+    bool bf16 = true;              ///< multiply in bfloat16 where the processor does
+    int log_every = 50;            ///< steps
+    double save_minutes = 5;
+};
+
+/// Run until the time or the steps are over, or SIGINT/SIGTERM, then save. Throws std::runtime_error with one
+/// sentence for what the user can mend. Progress goes to standard error, one JSON line a report to OUT.log.
+void train(const TrainOptions &options);
+
+} // namespace mardini::train
