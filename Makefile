@@ -1,0 +1,189 @@
+# All rules. 'make help' lists what can be asked for; V=1 shows whole commands.
+# Run in the source folder everything lands in build/; a folder where configure was
+# run holds a Makefile of one line that includes this one.
+
+TOP := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
+BUILD := $(if $(filter $(TOP),$(CURDIR)),build,.)
+OUT := $(abspath $(BUILD))
+V ?= 0
+Q := $(if $(filter 0,$(V)),@)
+say = $(if $(filter 0,$(V)),@printf '  %-5s %s\n' $(1) '$(patsubst $(BUILD)/%,%,$(2))';)
+
+# All cores, unless -j was given: the command line wins over this.
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2)
+endif
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.PHONY: all demo check check-versions install uninstall clean distclean help
+all:
+
+help:
+	@echo "make                  build/ffmpeg with the filter, the library and the program mardini"
+	@echo "make demo             a clip in slow motion, with pictures of it"
+	@echo "make check            build and run every test"
+	@echo "make check-versions   run the filter's tests in each FFmpeg that there are patches for"
+	@echo "make install          into PREFIX (prefix=DIR, DESTDIR=DIR); make uninstall takes it away"
+	@echo "make clean            remove our objects; make distclean: all that was built or fetched"
+
+distclean:
+ifeq ($(BUILD),build)
+	rm -rf build
+else
+	rm -rf $(addprefix $(BUILD)/,ffmpeg ffprobe mardini lib* pkgconfig weights model tests demo torch download \
+	    lean-* full-* min-* flags config.h config.mak config.log pip.log torch.map prefix Makefile)
+endif
+
+ifneq ($(filter-out help distclean,$(or $(MAKECMDGOALS),all)),)
+
+include $(BUILD)/config.mak
+$(BUILD)/config.mak: $(TOP)/configure
+	$(Q)$(TOP)/configure $(CONFIGURE_ARGS)
+
+prefix ?= $(configured_prefix)
+bindir = $(prefix)/bin
+libdir = $(prefix)/lib
+includedir = $(prefix)/include
+datadir = $(prefix)/share/mardini
+
+# ---- flags ---------------------------------------------------------------------
+
+api = $(shell sed -n 's/^.define MARDINI_API_VERSION_$(1) //p' $(TOP)/model/mardini.h)
+API_MAJOR := $(call api,MAJOR)
+API_VERSION := $(API_MAJOR).$(call api,MINOR).$(call api,PATCH)
+LIBRARY := $(BUILD)/libmardini.so.$(API_VERSION)
+FFMPEG := $(BUILD)/$(FFMPEG_KIND)-$(FFMPEG_SERIES)
+COMPILE := $(CXX) -std=gnu++20 $(CXXFLAGS) -D_GLIBCXX_USE_CXX11_ABI=$(ABI) -Wall -Wextra -fPIC -fvisibility=hidden \
+    -MMD -MP -I$(BUILD) -I$(TOP)/model
+# FFmpeg's static libraries, and what they in turn need, as its own programs link them
+AV_LIBS := avformat avcodec swscale swresample avutil
+AV_LINK = $(foreach l,$(AV_LIBS),$(FFMPEG)/lib$(l)/lib$(l).a) \
+    $(shell sed -n 's/^EXTRALIBS-\(avformat\|avcodec\|swscale\|swresample\|avutil\)=//p' $(FFMPEG)/ffbuild/config.mak)
+
+# ---- what there is ---------------------------------------------------------------
+
+sources = $(patsubst $(TOP)/%.cpp,$(BUILD)/%.o,$(wildcard $(TOP)/$(1)))
+API_OBJS := $(BUILD)/model/mardini.o $(BUILD)/model/timeline.o
+TOOL_OBJ := $(call sources,model/tool.cpp)
+TORCH_OBJS := $(filter-out $(API_OBJS) $(TOOL_OBJ),$(call sources,model/*.cpp))
+TRAIN_OBJS := $(call sources,model/train/*.cpp)
+TEST_OBJS := $(call sources,tests/test_*.cpp)
+TESTS := $(TEST_OBJS:.o=)
+# These see the library as a caller does; the others are linked with all of it and LibTorch.
+API_TESTS := $(filter $(addprefix $(BUILD)/tests/test_,timeline api filter filter_%),$(TESTS))
+TORCH_TESTS := $(filter-out $(API_TESTS),$(TESTS))
+WEIGHTS := $(wildcard $(TOP)/model/weights/*.safetensors)
+LIBRARIES := $(LIBRARY) $(BUILD)/libmardini_torch.so $(BUILD)/weights
+PROGRAMS := $(BUILD)/ffmpeg $(if $(TOOL_OBJ),$(BUILD)/mardini)
+
+all: $(LIBRARIES) $(PROGRAMS)
+
+# ---- objects -------------------------------------------------------------------
+
+ALL_OBJS := $(API_OBJS) $(TORCH_OBJS) $(TRAIN_OBJS) $(TOOL_OBJ) $(TEST_OBJS) $(BUILD)/tests/main.o
+$(BUILD)/flags: $(BUILD)/config.mak ;
+$(ALL_OBJS): $(BUILD)/%.o: $(TOP)/%.cpp $(BUILD)/flags
+	$(Q)mkdir -p $(@D)
+	$(call say,CXX,$*.o)$(COMPILE) $(EXTRA) -c $< -o $@
+-include $(ALL_OBJS:.o=.d)
+
+$(TORCH_OBJS): EXTRA = $(TORCH_CFLAGS)
+$(BUILD)/model/mardini.o: EXTRA = -DMARDINI_PREFIX='"$(prefix)"'
+$(BUILD)/model/mardini.o: $(BUILD)/prefix
+$(BUILD)/tests/%.o: EXTRA = $(TORCH_CFLAGS) -I$(TOP)/tests -isystem $(FFMPEG) $(TEST_DEFINES)
+TEST_DEFINES = -DMARDINI_BUILD='"$(OUT)"' -DMARDINI_SRC='"$(TOP)"'
+# Trainer and tool read clips by FFmpeg's libraries, whose headers are whole once it is built.
+$(TRAIN_OBJS) $(TOOL_OBJ): EXTRA = $(TORCH_CFLAGS) -isystem $(FFMPEG)
+$(TRAIN_OBJS) $(TOOL_OBJ) $(TEST_OBJS): | $(BUILD)/ffmpeg
+
+# The prefix of this run: another one compiles its path anew.
+ifneq ($(shell cat $(BUILD)/prefix 2>/dev/null),$(prefix))
+.PHONY: $(BUILD)/prefix
+endif
+$(BUILD)/prefix:
+	@echo '$(prefix)' > $@
+
+# ---- libraries -------------------------------------------------------------------
+
+$(LIBRARY): $(API_OBJS)
+	$(call say,LINK,$@)$(CXX) -shared $(LDFLAGS) -Wl,-soname,libmardini.so.$(API_MAJOR) -Wl,-z,defs -o $@ $^ -ldl -pthread
+	$(Q)ln -sf $(@F) $(BUILD)/libmardini.so.$(API_MAJOR) && ln -sf $(@F) $(BUILD)/libmardini.so
+
+# One symbol goes out; libtorch.so stays on the list, since it brings the CUDA half.
+$(BUILD)/libmardini_torch.so: $(TORCH_OBJS)
+	@echo '{ global: mardini_engine; local: *; };' > $(BUILD)/torch.map
+	$(call say,LINK,$@)$(CXX) -shared $(LDFLAGS) -Wl,--version-script=$(BUILD)/torch.map -Wl,-z,defs -o $@ $^ $(TORCH_LDFLAGS) -pthread
+
+$(BUILD)/weights:
+	@ln -sfn $(TOP)/model/weights $@
+
+fill_pc = sed -e 's|@PREFIX@|$(1)|; s|@LIBDIR@|$(2)|; s|@INCLUDEDIR@|$(3)|; s|@VERSION@|$(API_VERSION)|' $(TOP)/libmardini.pc.in
+$(BUILD)/pkgconfig/libmardini.pc: $(TOP)/libmardini.pc.in $(BUILD)/config.mak
+	@mkdir -p $(@D) && $(call fill_pc,$(OUT),$(OUT),$(TOP)/model) > $@
+
+# ---- programs ------------------------------------------------------------------
+
+# $(call ffmpeg,KIND,SERIES,where its programs look for libmardini.so): both words of $ORIGIN are the linker's
+ffmpeg = TOP=$(TOP) BUILD=$(OUT) MAKE='$(MAKE)' V=$(V) FFMPEG_OPTIONS='$(FFMPEG_OPTIONS)' RUN_PATH='$(3)' \
+    $(TOP)/scripts/build-ffmpeg $(1) $(2) $(OUT)/$(1)-$(2)
+$(BUILD)/ffmpeg: $(wildcard $(TOP)/libavfilter/*) $(wildcard $(TOP)/patches/$(FFMPEG_SERIES)/*) $(TOP)/model/mardini.h \
+    $(BUILD)/config.mak $(TOP)/scripts/build-ffmpeg $(TOP)/scripts/ffmpeg-parts | $(LIBRARY) $(BUILD)/pkgconfig/libmardini.pc
+	+$(Q)FFMPEG_SOURCE='$(FFMPEG_SOURCE)' $(call ffmpeg,$(FFMPEG_KIND),$(FFMPEG_SERIES),$$ORIGIN:$$ORIGIN/../lib)
+	$(call say,LINK,$@)cp -f $(FFMPEG)/ffprobe $(BUILD)/ffprobe && cp -f $(FFMPEG)/ffmpeg $@
+
+$(BUILD)/mardini: $(TOOL_OBJ) $(TRAIN_OBJS) $(TORCH_OBJS) $(API_OBJS) $(BUILD)/ffmpeg
+	$(call say,LINK,$@)$(CXX) $(LDFLAGS) -o $@ $(filter %.o,$^) $(AV_LINK) $(TORCH_LDFLAGS) -ldl -pthread
+
+# ---- tests ---------------------------------------------------------------------
+
+$(BUILD)/tests/libmardini.a: $(API_OBJS) $(TORCH_OBJS) $(TRAIN_OBJS)
+	$(Q)mkdir -p $(@D) && rm -f $@
+	$(call say,AR,$@)ar crs $@ $^
+$(API_TESTS): %: %.o $(BUILD)/tests/main.o | $(LIBRARY)
+	$(call say,LINK,$@)$(CXX) $(LDFLAGS) -o $@ $^ $(CATCH_LIBS) -L$(BUILD) -lmardini -Wl,-rpath,$(OUT) -pthread
+$(TORCH_TESTS): %: %.o $(BUILD)/tests/main.o $(BUILD)/tests/libmardini.a | $(BUILD)/ffmpeg
+	$(call say,LINK,$@)$(CXX) $(LDFLAGS) -o $@ $^ $(CATCH_LIBS) $(AV_LINK) $(TORCH_LDFLAGS) -ldl -pthread
+
+# The header alone, as C and as C++
+$(BUILD)/tests/header: $(TOP)/model/mardini.h
+	@mkdir -p $(@D)
+	$(call say,CC,mardini.h)$(CC) -std=c99 -pedantic -Wall -Wextra -Werror -fsyntax-only -x c $<
+	$(Q)$(CXX) -std=c++11 -pedantic -Wall -Wextra -Werror -fsyntax-only -x c++ $< && touch $@
+
+check: all $(TESTS) $(BUILD)/tests/header
+	$(Q)BUILD=$(OUT) TOP=$(TOP) $(TOP)/scripts/run-tests $(API_TESTS) avx2 $(TORCH_TESTS)
+
+SERIES := $(notdir $(wildcard $(TOP)/patches/*))
+check-versions: $(LIBRARIES) $(BUILD)/pkgconfig/libmardini.pc $(filter $(BUILD)/tests/test_filter%,$(TESTS))
+	+$(Q)for s in $(SERIES); do FFMPEG_SOURCE= $(call ffmpeg,min,$$s,$(OUT)) && rc=0 || rc=$$?; \
+	    echo $$rc > $(BUILD)/min-$$s.result; done
+	$(Q)BUILD=$(OUT) TOP=$(TOP) $(TOP)/scripts/run-tests $(foreach s,$(SERIES),ffmpeg=$(s) $(filter $(BUILD)/tests/test_filter%,$(TESTS)))
+
+# ---- demo, install, clean ------------------------------------------------------
+
+$(BUILD)/demo/summary.txt: $(TOP)/demo/walk.mp4 $(TOP)/scripts/demo $(LIBRARIES) $(BUILD)/ffmpeg $(WEIGHTS)
+	$(Q)BUILD=$(OUT) TOP=$(TOP) $(TOP)/scripts/demo $< $(@D)
+demo: $(BUILD)/demo/summary.txt
+	@cat $<
+
+to = $(DESTDIR)$(1)
+install: all
+	install -d $(call to,$(bindir)) $(call to,$(libdir))/pkgconfig $(call to,$(includedir)) $(call to,$(datadir))
+	install $(BUILD)/ffprobe $(PROGRAMS) $(call to,$(bindir))
+	install -m 644 $(LIBRARY) $(BUILD)/libmardini_torch.so $(call to,$(libdir))
+	ln -sf $(notdir $(LIBRARY)) $(call to,$(libdir))/libmardini.so.$(API_MAJOR)
+	ln -sf libmardini.so.$(API_MAJOR) $(call to,$(libdir))/libmardini.so
+	install -m 644 $(TOP)/model/mardini.h $(call to,$(includedir))
+	$(if $(WEIGHTS),install -m 644 $(WEIGHTS) $(call to,$(datadir)))
+	$(call fill_pc,$(prefix),$(libdir),$(includedir)) > $(call to,$(libdir))/pkgconfig/libmardini.pc
+
+uninstall:
+	rm -f $(addprefix $(call to,$(bindir))/,ffmpeg ffprobe mardini) $(call to,$(includedir))/mardini.h \
+	    $(addprefix $(call to,$(libdir))/,$(notdir $(LIBRARY)) libmardini.so.$(API_MAJOR) libmardini.so libmardini_torch.so pkgconfig/libmardini.pc)
+	rm -rf $(call to,$(datadir))
+
+clean:
+	rm -rf $(BUILD)/model $(BUILD)/tests $(BUILD)/demo $(BUILD)/libmardini* $(BUILD)/ffmpeg $(BUILD)/ffprobe $(BUILD)/mardini
+
+endif
