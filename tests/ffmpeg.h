@@ -1,0 +1,128 @@
+// For tests that run ffmpeg: a command's output, framemd5 read into numbers, clips from sources.
+#ifndef TESTS_FFMPEG_H
+#define TESTS_FFMPEG_H
+
+#include "mardini.h"
+
+#include <sys/wait.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace ffmpeg {
+
+inline std::string environment(const char *name, const std::string &otherwise)
+{
+    const char *value = getenv(name);
+    return value && *value ? value : otherwise;
+}
+
+#ifndef MARDINI_BUILD
+#define MARDINI_BUILD "build"
+#endif
+#ifndef MARDINI_SRC
+#define MARDINI_SRC "."
+#endif
+
+inline std::string program()
+{
+    return environment("MARDINI_FFMPEG", environment("MARDINI_BUILD", MARDINI_BUILD) + "/ffmpeg");
+}
+
+/// A file in the test program's own folder.
+inline std::string scratch(const std::string &name)
+{
+    return environment("TMPDIR", "/tmp") + "/mardini-test-" + name;
+}
+
+struct Output {
+    int status; ///< of the program, -1 if it did not end by itself
+    std::string out, err;
+};
+
+inline std::string read(const std::string &path)
+{
+    std::ifstream in(path, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+}
+
+/// Run a shell command line in which FFMPEG stands for the program with its usual options.
+inline Output shell(std::string command)
+{
+    const std::string usual = "'" + program() + "' -hide_banner -nostdin -v warning ", err = scratch("stderr");
+    for (size_t at; (at = command.find("FFMPEG ")) != std::string::npos;)
+        command.replace(at, 7, usual);
+    Output output = {};
+    FILE *pipe = popen(("( " + command + " ) 2>'" + err + "'").c_str(), "r");
+    if (!pipe)
+        return {-1, "", "popen failed"};
+    char buffer[4096];
+    for (size_t n; (n = fread(buffer, 1, sizeof buffer, pipe)) > 0;)
+        output.out.append(buffer, n);
+    const int status = pclose(pipe);
+    output.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    output.err = read(err);
+    remove(err.c_str());
+    return output;
+}
+
+struct Frame {
+    int64_t pts, duration;
+    std::string hash;
+    bool operator==(const Frame &o) const { return pts == o.pts && duration == o.duration && hash == o.hash; }
+};
+
+struct Clip {
+    Output output; ///< of the run that made it
+    std::string time_base;
+    std::vector<Frame> frames;
+
+    std::vector<std::string> hashes() const
+    {
+        std::vector<std::string> out;
+        for (const Frame &frame : frames)
+            out.push_back(frame.hash);
+        return out;
+    }
+};
+
+/// Every frame that ffmpeg's arguments give: its hash and, in `time_base` ticks, its time.
+inline Clip frames(const std::string &arguments, const std::string &time_base = "")
+{
+    Clip clip;
+    clip.output = shell("FFMPEG " + arguments + " -fps_mode passthrough " +
+                        (time_base.empty() ? "" : "-enc_time_base " + time_base + " ") + "-bitexact -f framemd5 -");
+    std::istringstream lines(clip.output.out);
+    for (std::string line; std::getline(lines, line);) {
+        if (line.rfind("#tb 0: ", 0) == 0)
+            clip.time_base = line.substr(7);
+        long long pts, duration;
+        char hash[33];
+        if (line[0] != '#' && sscanf(line.c_str(), "%*d, %*d, %lld, %lld, %*d, %32s", &pts, &duration, hash) == 3)
+            clip.frames.push_back({pts, duration, hash});
+    }
+    return clip;
+}
+
+/// The same of a filter graph that starts with a source.
+inline Clip graph(const std::string &graph, const std::string &time_base = "")
+{
+    return frames("-filter_complex \"" + graph + "\"", time_base);
+}
+
+inline size_t count(const std::string &text, const std::string &word)
+{
+    size_t n = 0;
+    for (size_t at = 0; (at = text.find(word, at)) != std::string::npos; at += word.size())
+        n++;
+    return n;
+}
+
+} // namespace ffmpeg
+
+#endif

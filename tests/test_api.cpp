@@ -1,0 +1,392 @@
+// The C API as a caller sees it: what is refused, with which code and words, and that what
+// is promised of pixels holds with the shipped weights.
+
+#include "mardini.h"
+
+#include "catch.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace {
+
+struct Messages {
+    std::vector<std::string> lines;
+    std::vector<int> levels;
+
+    static void take(void *opaque, int level, const char *message)
+    {
+        auto *self = static_cast<Messages *>(opaque);
+        self->lines.push_back(message);
+        self->levels.push_back(level);
+    }
+    /// Errors and warnings, each on a line.
+    std::string loud() const
+    {
+        std::string out;
+        for (size_t i = 0; i < lines.size(); i++)
+            if (levels[i] <= MARDINI_LOG_WARNING)
+                out += lines[i] + "\n";
+        return out;
+    }
+};
+
+MardiniSettings settings_with(Messages &messages)
+{
+    MardiniSettings settings;
+    mardini_default_settings(&settings);
+    settings.device = "cpu";
+    settings.threads = 2;
+    settings.log = Messages::take;
+    settings.log_opaque = &messages;
+    return settings;
+}
+
+const MardiniFormat FORMAT = {64, 48, MARDINI_COLOR_YUV, 0, 8, 1, 1};
+
+/// 8-bit 4:2:0 planes of their own.
+struct Picture {
+    std::vector<uint8_t> planes[3];
+    MardiniFrame frame = {};
+
+    explicit Picture(int shift = -1)
+    {
+        for (int p = 0; p < 3; p++) {
+            const int w = p ? 32 : 64, h = p ? 24 : 48;
+            planes[p].assign(static_cast<size_t>(w * h), 0);
+            for (int y = 0; shift >= 0 && y < h; y++)
+                for (int x = 0; x < w; x++)
+                    planes[p][static_cast<size_t>(y * w + x)] = static_cast<uint8_t>(
+                        p ? 128 + (x + y + shift) % 9 : 60 + (((x - shift) * 7 + y * 5) & 127));
+            frame.data[p] = planes[p].data();
+            frame.stride[p] = w;
+        }
+    }
+    Picture(const Picture &) = delete;
+    bool operator==(const Picture &other) const
+    {
+        return planes[0] == other.planes[0] && planes[1] == other.planes[1] && planes[2] == other.planes[2];
+    }
+};
+
+/// A file in a folder of its own, gone afterwards.
+struct Scratch {
+    std::string folder, file;
+
+    Scratch(const std::string &name, const std::string &bytes)
+    {
+        const char *tmp = getenv("TMPDIR");
+        folder = std::string(tmp ? tmp : "/tmp") + "/mardini-api-XXXXXX";
+        if (!mkdtemp(folder.data()))
+            throw std::runtime_error("no temporary folder");
+        file = folder + "/" + name;
+        std::ofstream(file, std::ios::binary) << bytes;
+    }
+    ~Scratch()
+    {
+        unlink(file.c_str());
+        rmdir(folder.c_str());
+    }
+};
+
+int open_and_close(const MardiniSettings &settings, const MardiniFormat &format = FORMAT)
+{
+    MardiniContext *ctx = reinterpret_cast<MardiniContext *>(&ctx);
+    const int ret = mardini_open(&ctx, &settings, &format);
+    CHECK((ctx == nullptr) == (ret < 0));
+    mardini_close(&ctx);
+    CHECK(ctx == nullptr);
+    return ret;
+}
+
+/// One refusal is one message at error level, with `word` in it.
+void check_refusal(int expected, const char *word, const MardiniSettings &settings, const Messages &messages,
+                   const MardiniFormat &format = FORMAT)
+{
+    const size_t before = messages.lines.size();
+    INFO("expected: " << word);
+    CHECK(open_and_close(settings, format) == MARDINI_ERR(expected));
+    REQUIRE(messages.lines.size() == before + 1);
+    INFO("said: " << messages.lines.back());
+    CHECK(messages.levels.back() == MARDINI_LOG_ERROR);
+    CHECK(messages.lines.back().find(word) != std::string::npos);
+    CHECK(messages.lines.back().find('\n') == std::string::npos);
+}
+
+std::string shipped_nano()
+{
+    const char *build = getenv("MARDINI_BUILD");
+#ifdef MARDINI_BUILD
+    if (!build)
+        build = MARDINI_BUILD;
+#endif
+    std::ifstream in(std::string(build ? build : ".") + "/weights/nano.safetensors", std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+}
+
+} // namespace
+
+TEST_CASE("NULL is EINVAL, and releasing nothing is fine")
+{
+    MardiniSettings settings;
+    mardini_default_settings(&settings);
+    MardiniContext *ctx = nullptr;
+    MardiniTimeline *timeline = nullptr;
+    MardiniSlot slot;
+    MardiniFrame frame = {};
+    CHECK(mardini_open(nullptr, &settings, &FORMAT) == MARDINI_ERR(EINVAL));
+    CHECK(mardini_open(&ctx, nullptr, &FORMAT) == MARDINI_ERR(EINVAL));
+    CHECK(mardini_open(&ctx, &settings, nullptr) == MARDINI_ERR(EINVAL));
+    CHECK(mardini_add_frame(nullptr, 0, &frame) == MARDINI_ERR(EINVAL));
+    CHECK(mardini_compare(nullptr, 0, 1, nullptr) == MARDINI_ERR(EINVAL));
+    CHECK(mardini_make(nullptr, nullptr, nullptr, 1, nullptr, 1, nullptr, &frame, nullptr) == MARDINI_ERR(EINVAL));
+    mardini_drop_frame(nullptr, 0);
+    mardini_close(&ctx);
+    mardini_close(nullptr);
+    mardini_default_settings(nullptr);
+
+    MardiniTimelineSettings timeline_settings;
+    mardini_timeline_default_settings(&timeline_settings);
+    CHECK(mardini_timeline_open(nullptr, &timeline_settings) == MARDINI_ERR(EINVAL));
+    CHECK(mardini_timeline_open(&timeline, nullptr) == MARDINI_ERR(EINVAL));
+    CHECK(mardini_timeline_open(&timeline, &timeline_settings) == MARDINI_ERR(EINVAL)); // no time base
+    CHECK(mardini_timeline_output(nullptr, nullptr, nullptr) == MARDINI_ERR(EINVAL));
+    CHECK(mardini_timeline_push(nullptr, 0, 0, nullptr) == MARDINI_ERR(EINVAL));
+    CHECK(mardini_timeline_end(nullptr, 0) == MARDINI_ERR(EINVAL));
+    CHECK(mardini_timeline_next(nullptr, &slot) == MARDINI_ERR(EINVAL));
+    mardini_timeline_close(&timeline);
+    mardini_timeline_close(nullptr);
+    mardini_timeline_default_settings(nullptr);
+}
+
+TEST_CASE("the library is the header's version, the defaults ask the library")
+{
+    CHECK(mardini_version() == (MARDINI_API_VERSION_MAJOR << 16 | MARDINI_API_VERSION_MINOR << 8 |
+                                MARDINI_API_VERSION_PATCH));
+    MardiniSettings settings;
+    memset(&settings, 0x55, sizeof settings);
+    mardini_default_settings(&settings);
+    CHECK(settings.model == nullptr);
+    CHECK(settings.device == nullptr);
+    CHECK(settings.precision == MARDINI_PRECISION_AUTO);
+    CHECK(settings.threads == 0);
+    CHECK(settings.steps == -1);
+    CHECK(settings.seed == 0);
+    CHECK(settings.scd_threshold == -1);
+    CHECK(settings.log == nullptr);
+}
+
+TEST_CASE("the header compiles alone as C and as C++")
+{
+    const char *source = getenv("MARDINI_SRC");
+#ifdef MARDINI_SRC
+    if (!source)
+        source = MARDINI_SRC;
+#endif
+    REQUIRE(source);
+    const std::string header = std::string("'") + source + "/model/mardini.h'";
+    for (const char *compiler : {"cc -std=c99 -x c", "cc -std=c17 -x c", "c++ -std=c++11 -x c++", "c++ -std=c++20 -x c++"}) {
+        INFO(compiler);
+        CHECK(system((compiler + std::string(" -pedantic -Wall -Wextra -Werror -fsyntax-only ") + header).c_str()) == 0);
+    }
+}
+
+TEST_CASE("settings and formats out of range are named")
+{
+    Messages messages;
+    const MardiniSettings good = settings_with(messages);
+    MardiniSettings s;
+    (s = good).device = "gpu", check_refusal(EINVAL, "device 'gpu'", s, messages);
+    (s = good).device = "", check_refusal(EINVAL, "device ''", s, messages);
+    (s = good).device = "cuda:x", check_refusal(EINVAL, "cuda:x", s, messages);
+    (s = good).precision = 3, check_refusal(EINVAL, "precision is 3", s, messages);
+    (s = good).threads = -1, check_refusal(EINVAL, "threads is -1", s, messages);
+    (s = good).threads = 65, check_refusal(EINVAL, "threads is 65", s, messages);
+    (s = good).steps = 65, check_refusal(EINVAL, "steps is 65", s, messages);
+    (s = good).steps = -2, check_refusal(EINVAL, "steps is -2", s, messages);
+    (s = good).seed = -5, check_refusal(EINVAL, "seed is -5", s, messages);
+    (s = good).scd_threshold = 100.5, check_refusal(EINVAL, "scd_threshold is 100.5", s, messages);
+    MardiniFormat f;
+    (f = FORMAT).width = 15, check_refusal(EINVAL, "15x48", good, messages, f);
+    (f = FORMAT).height = 16385, check_refusal(EINVAL, "64x16385", good, messages, f);
+    (f = FORMAT).depth = 7, check_refusal(EINVAL, "depth is 7", good, messages, f);
+    (f = FORMAT).depth = 17, check_refusal(EINVAL, "depth is 17", good, messages, f);
+    (f = FORMAT).color = 3, check_refusal(EINVAL, "color is 3", good, messages, f);
+    (f = FORMAT).alpha = 2, check_refusal(EINVAL, "alpha is 2", good, messages, f);
+    (f = FORMAT).log2_chroma_width = 3, check_refusal(EINVAL, "log2_chroma_width is 3", good, messages, f);
+    (f = FORMAT).color = MARDINI_COLOR_GBR, check_refusal(EINVAL, "log2_chroma_width is 1", good, messages, f);
+
+    MardiniSettings silent = good; // no callback: silence, the same code
+    silent.log = nullptr;
+    silent.steps = 65;
+    CHECK(open_and_close(silent) == MARDINI_ERR(EINVAL));
+}
+
+TEST_CASE("a model that is missing, broken or found elsewhere is named")
+{
+    Messages messages;
+    MardiniSettings s = settings_with(messages);
+    s.model = "/nowhere/there/is.safetensors";
+    check_refusal(ENOENT, "/nowhere/there/is.safetensors", s, messages);
+    s.model = "gigantic";
+    check_refusal(ENOENT, "gigantic.safetensors", s, messages);
+    CHECK(messages.lines.back().find("MARDINI_MODEL_PATH") != std::string::npos);
+    s.model = "/";
+    check_refusal(ENOENT, "'/'", s, messages);
+
+    const std::string whole = shipped_nano();
+    REQUIRE(whole.size() > 1000);
+    for (const std::string &bytes : {std::string(), std::string("not a checkpoint"), std::string(4096, '\xff'),
+                                     whole.substr(0, 100), whole.substr(0, whole.size() / 2),
+                                     whole.substr(0, whole.size() - 1), whole + "x"}) {
+        const Scratch broken("broken.safetensors", bytes);
+        INFO("a file of " << bytes.size() << " bytes");
+        s.model = broken.file.c_str();
+        check_refusal(EINVAL, "broken.safetensors", s, messages);
+    }
+
+    // MARDINI_MODEL_PATH comes before the library's own folder.
+    const Scratch first("nano.safetensors", "junk");
+    const std::string path = "/nowhere::" + first.folder;
+    setenv("MARDINI_MODEL_PATH", path.c_str(), 1);
+    s.model = "nano";
+    check_refusal(EINVAL, first.file.c_str(), s, messages);
+    s.model = nullptr;
+    check_refusal(EINVAL, first.file.c_str(), s, messages);
+    s.model = "gigantic";
+    check_refusal(ENOENT, first.folder.c_str(), s, messages);
+    unsetenv("MARDINI_MODEL_PATH");
+}
+
+TEST_CASE("a device that is not there is ENODEV")
+{
+    Messages messages;
+    MardiniSettings s = settings_with(messages);
+    s.device = "cuda:99";
+    check_refusal(ENODEV, "cuda", s, messages);
+}
+
+TEST_CASE("frames and windows: what is refused, and what is made")
+{
+    Messages messages;
+    const MardiniSettings settings = settings_with(messages);
+    MardiniContext *ctx = nullptr;
+    REQUIRE(mardini_open(&ctx, &settings, &FORMAT) == 0);
+
+    const Picture given[4] = {Picture(0), Picture(2), Picture(4), Picture(6)}, copies[4] = {Picture(0), Picture(2), Picture(4), Picture(6)};
+    for (int f = 0; f < 4; f++)
+        REQUIRE(mardini_add_frame(ctx, 10 + f, &given[f].frame) == 0);
+    const auto refused = [&](int ret, const char *word) {
+        INFO("expected: " << word << ", said: " << (messages.lines.empty() ? "nothing" : messages.lines.back()));
+        CHECK(ret == MARDINI_ERR(EINVAL));
+        REQUIRE(!messages.lines.empty());
+        CHECK(messages.lines.back().find(word) != std::string::npos);
+    };
+    CHECK(messages.loud() == "");
+    refused(mardini_add_frame(ctx, 10, &given[0].frame), "frame 10 was added before");
+    refused(mardini_add_frame(ctx, 20, nullptr), "NULL");
+    MardiniFrame bad = given[0].frame;
+    bad.data[2] = nullptr;
+    refused(mardini_add_frame(ctx, 20, &bad), "plane 2");
+    bad = given[0].frame;
+    bad.stride[0] = 63;
+    refused(mardini_add_frame(ctx, 20, &bad), "63 bytes");
+    double score = -1;
+    refused(mardini_compare(ctx, 10, 99, &score), "frame 99 was not added");
+    mardini_drop_frame(ctx, 99);
+
+    const int64_t ids[4] = {10, 11, 12, 13};
+    const double times[4] = {-1, 0, 1, 2};
+    const double masked[13] = {.1, .2, .25, .3, .4, .45, .5, .55, .6, .7, .75, .8, .9};
+    int64_t keys[13];
+    std::vector<Picture> made(13);
+    MardiniFrame out[13];
+    float confidence[13];
+    for (int f = 0; f < 13; f++) {
+        keys[f] = 1000 + f;
+        out[f] = made[static_cast<size_t>(f)].frame;
+        confidence[f] = -1;
+    }
+    const auto make = [&](int num_given, int num_masked, const double *t = nullptr, const double *m = nullptr) {
+        return mardini_make(ctx, ids, t ? t : times, num_given, m ? m : masked, num_masked, keys, out, confidence);
+    };
+    refused(make(0, 1), "0 given");
+    refused(make(2, 0), "0 masked");
+    refused(make(4, 14), "4 given and 14 masked");
+    const double falling[4] = {-1, 0, 0, 2}, meeting[2] = {.5, 1};
+    refused(make(4, 1, falling), "given frame 2 does not rise");
+    refused(make(4, 2, nullptr, meeting), "has the time of given frame 2");
+    const double nan[1] = {NAN};
+    refused(make(4, 1, nullptr, nan), "masked frame 0");
+    refused(mardini_make(ctx, ids, times, 4, masked, 1, nullptr, out, confidence), "NULL");
+
+    // Made together, alone, without confidence: the same pixels. Given frames stay as they were.
+    messages = {};
+    REQUIRE(make(4, 13) == 0);
+    CHECK(messages.loud() == "");
+    for (int f = 0; f < 13; f++) {
+        CHECK(confidence[f] >= 0);
+        CHECK(confidence[f] <= 1);
+        const Picture alone;
+        REQUIRE(mardini_make(ctx, ids, times, 4, masked + f, 1, keys + f, &alone.frame, nullptr) == 0);
+        INFO("masked frame " << f);
+        CHECK(alone == made[static_cast<size_t>(f)]);
+    }
+    CHECK_FALSE(made[0] == made[12]);
+    for (int f = 0; f < 4; f++)
+        CHECK(given[f] == copies[f]);
+
+    CHECK(mardini_compare(ctx, 10, 11, &score) == 0);
+    CHECK(score >= 0);
+    CHECK(score <= 100);
+    CHECK(mardini_compare(ctx, 10, 10, nullptr) == 0);
+
+    // A dropped id is free again; one given frame is enough.
+    mardini_drop_frame(ctx, 10);
+    refused(make(4, 1), "frame 10 was not added");
+    REQUIRE(mardini_add_frame(ctx, 10, &given[0].frame) == 0);
+    messages = {};
+    CHECK(make(1, 1) == 0);
+    CHECK(messages.loud() == "");
+    mardini_close(&ctx);
+}
+
+TEST_CASE("different contexts in different threads")
+{
+    std::vector<Picture> results(3);
+    std::vector<int> codes(3, -1);
+    std::vector<std::thread> threads;
+    for (size_t i = 0; i < 3; i++)
+        threads.emplace_back([&, i] {
+            Messages messages;
+            MardiniSettings settings = settings_with(messages);
+            settings.threads = 1;
+            MardiniContext *ctx = nullptr;
+            if ((codes[i] = mardini_open(&ctx, &settings, &FORMAT)) < 0)
+                return;
+            const Picture a(0), b(3);
+            const int64_t ids[2] = {0, 1}, key = 5;
+            const double times[2] = {0, 1}, masked = .5;
+            mardini_add_frame(ctx, 0, &a.frame);
+            mardini_add_frame(ctx, 1, &b.frame);
+            for (int round = 0; round < 3 && !codes[i]; round++)
+                codes[i] = mardini_make(ctx, ids, times, 2, &masked, 1, &key, &results[i].frame, nullptr);
+            mardini_close(&ctx);
+        });
+    for (std::thread &thread : threads)
+        thread.join();
+    for (size_t i = 0; i < 3; i++) {
+        CHECK(codes[i] == 0);
+        CHECK(results[i] == results[0]);
+    }
+}

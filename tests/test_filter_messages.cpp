@@ -1,0 +1,194 @@
+// What the filter says: cuts, metadata, warnings, help, and one clear sentence with a
+// non-zero exit for what cannot be.
+
+#include "ffmpeg.h"
+
+#include "catch.h"
+
+#include <map>
+
+using namespace ffmpeg;
+
+namespace {
+
+/// The metadata of every frame that has some, by its place in the output.
+std::map<int, std::map<std::string, std::string>> metadata(const std::string &graph)
+{
+    std::map<int, std::map<std::string, std::string>> frames;
+    const Output output = shell("FFMPEG -filter_complex \"" + graph + ",metadata=mode=print:file=-\" -f null -");
+    INFO(output.err);
+    CHECK(output.status == 0);
+    std::istringstream lines(output.out);
+    int number = -1;
+    for (std::string line; std::getline(lines, line);) {
+        const size_t equals = line.find('=');
+        if (sscanf(line.c_str(), "frame:%d", &number) != 1 && equals != std::string::npos)
+            frames[number][line.substr(0, equals)] = line.substr(equals + 1);
+    }
+    return frames;
+}
+
+const std::string MOVING = "testsrc2=s=96x64:r=24,trim=end_frame=4,format=yuv420p,setsar=1";
+// Four frames, a cut, three frames
+const std::string TWO_SCENES = "testsrc2=s=96x64:r=24,trim=end_frame=4,format=yuv420p,setsar=1[a];"
+                               "mandelbrot=s=96x64:r=24,trim=end_frame=3,format=yuv420p,negate,setsar=1[b];[a][b]concat=n=2";
+
+} // namespace
+
+TEST_CASE("made frames say so")
+{
+    const auto frames = metadata(MOVING + ",mardini=mode=slowmo:factor=4");
+    CHECK(frames.size() == 9);
+    for (const auto &[number, keys] : frames) {
+        INFO("frame " << number);
+        CHECK(number % 4 != 0);
+        REQUIRE(keys.count("lavfi.mardini.synthesized"));
+        CHECK(keys.at("lavfi.mardini.synthesized") == "1");
+        REQUIRE(keys.count("lavfi.mardini.confidence"));
+        const double confidence = std::stod(keys.at("lavfi.mardini.confidence"));
+        CHECK((confidence >= 0 && confidence <= 1));
+        CHECK(keys.size() == 2);
+    }
+}
+
+TEST_CASE("a cut is held: the nearer original is repeated")
+{
+    const Clip in = graph(TWO_SCENES), out = graph(TWO_SCENES + ",mardini=mode=slowmo:factor=4");
+    INFO(out.output.err);
+    REQUIRE(in.frames.size() == 7);
+    REQUIRE(out.frames.size() == 25);
+    for (size_t k = 0; k < 25; k += 4)
+        CHECK(out.frames[k].hash == in.frames[k / 4].hash);
+    CHECK(out.frames[13].hash == in.frames[3].hash);
+    CHECK(out.frames[14].hash == in.frames[4].hash);
+    CHECK(out.frames[15].hash == in.frames[4].hash);
+
+    const auto frames = metadata(TWO_SCENES + ",mardini=mode=slowmo:factor=4");
+    for (int k = 0; k < 25; k++) {
+        INFO("frame " << k);
+        const bool cut = k > 12 && k < 16;
+        CHECK(frames.count(k) == (k % 4 != 0));
+        if (frames.count(k)) {
+            CHECK(frames.at(k).count("lavfi.mardini.cut") == cut);
+            CHECK(frames.at(k).count("lavfi.mardini.synthesized") == !cut);
+        }
+    }
+
+    // Frames beside the cut are not made from beyond it: the first scene alone gives the same.
+    const Clip alone = graph(MOVING + ",mardini=mode=slowmo:factor=4");
+    for (size_t k = 0; k <= 12; k++)
+        CHECK(out.frames[k].hash == alone.frames[k].hash);
+}
+
+TEST_CASE("cut detection can be set: none, a threshold, scdet upstream")
+{
+    const auto cuts = [](const std::string &upstream, const std::string &options) {
+        size_t cuts = 0, marks = 0;
+        for (const auto &[number, keys] : metadata(TWO_SCENES + upstream + ",mardini=mode=slowmo:factor=4:" + options)) {
+            cuts += keys.count("lavfi.mardini.cut");
+            marks += keys.count("lavfi.scd.time");
+        }
+        CHECK(marks == (upstream.empty() ? 0 : 1)); // a repeated frame is no second cut
+        return cuts;
+    };
+    CHECK(cuts("", "scd=auto") == 3);
+    CHECK(cuts("", "scd=none") == 0);
+    CHECK(cuts("", "scd_threshold=100") == 0);
+    CHECK(cuts(",scdet=t=5", "scd_threshold=100") == 3);
+    CHECK(cuts(",scdet=t=5", "scd=none") == 0);
+}
+
+TEST_CASE("a still clip and a moving one have no cuts, a cut may be first or last")
+{
+    CHECK(graph("color=gray:s=64x64:r=24,trim=end_frame=3,mardini=mode=slowmo:factor=2").frames.size() == 5);
+    const std::string pair = "testsrc2=s=96x64:r=24,trim=end_frame=1,format=yuv420p,setsar=1[a];"
+                             "mandelbrot=s=96x64:r=24,trim=end_frame=1,format=yuv420p,negate,setsar=1[b];[a][b]concat=n=2,setpts=N/24/TB";
+    const Clip in = graph(pair), out = graph(pair + ",mardini=mode=slowmo:factor=4");
+    REQUIRE(out.frames.size() == 5);
+    for (size_t k = 0; k < 5; k++)
+        CHECK(out.frames[k].hash == in.frames[k >= 2].hash);
+}
+
+TEST_CASE("what was decided is told at verbose, and the sound's chain")
+{
+    const Output output = shell("FFMPEG -v verbose -filter_complex \"" + MOVING + ",mardini=mode=slowmo:factor=6\" -f null -");
+    INFO(output.err);
+    CHECK(output.status == 0);
+    CHECK(count(output.err, "-af atempo=0.5,atempo=0.5,atempo=0.6666666667\n") == 1);
+    CHECK(count(output.err, "4 frames in, 19 out: 15 made, 0 held; 0 cuts") == 1);
+}
+
+TEST_CASE("interlaced input is warned about once")
+{
+    const Clip out = graph(MOVING + ",setfield=tff,mardini=mode=slowmo:factor=2");
+    INFO(out.output.err);
+    CHECK(out.output.status == 0);
+    CHECK(count(out.output.err, "interlaced") == 1);
+}
+
+TEST_CASE("a graph built anew loses what was held, and says so; the way out works")
+{
+    const std::string first = scratch("frame%d.png");
+    REQUIRE(shell("FFMPEG -filter_complex \"testsrc2=s=64x64:r=25,trim=end_frame=4,format=rgb24\" -y '" + first + "'").status == 0);
+    REQUIRE(shell("FFMPEG -filter_complex \"testsrc2=s=96x64:r=25,trim=end_frame=4,format=rgb24\" -start_number 5 -y '" + first + "'").status == 0);
+    const std::string in = "FFMPEG -framerate 25 -i '" + first + "' ";
+    const Output lost = shell(in + "-vf format=yuv420p,mardini=mode=slowmo:factor=2 -f null -");
+    INFO(lost.err);
+    CHECK(count(lost.err, "closed before the end of the input") == 1);
+    CHECK(count(lost.err, "-reinit_filter 0") == 1);
+    const Clip kept = frames("-reinit_filter 0 -framerate 25 -i '" + first + "' -vf scale=64:64,format=yuv420p,mardini=mode=slowmo:factor=2");
+    INFO(kept.output.err);
+    CHECK(kept.output.status == 0);
+    CHECK(kept.frames.size() == 15);
+    CHECK(count(kept.output.err, "closed before") == 0);
+    for (int f = 1; f <= 8; f++)
+        remove(scratch("frame" + std::to_string(f) + ".png").c_str());
+}
+
+TEST_CASE("what cannot be gives one sentence that names the culprit, and a non-zero exit")
+{
+    const std::string junk = scratch("junk.safetensors");
+    std::ofstream(junk) << "this is no checkpoint";
+    const struct {
+        std::string options, word;
+    } cases[] = {
+        {"model=/nowhere/x.safetensors", "/nowhere/x.safetensors"},
+        {"model=gigantic", "gigantic.safetensors was looked for in"},
+        {"model=" + junk, "junk.safetensors"},
+        {"device=gpu", "device 'gpu' is unknown"},
+        {"device='cuda\\:99'", "cuda"},
+        {"mode=slowmo:factor=1/2", "factor 1/2 is below 1"},
+        {"mode=slowmo:factor=0", "factor=0 is 0"},
+        {"fps=0", "fps=0 is 0"},
+        {"fps=-5", "fps=-5 is -5"},
+        {"fps=source_fps/0", "fps=source_fps/0 is inf"},
+        {"fps=quick", "fps=quick is not an expression"},
+        {"frames=9", "say mode=slowmo too"},
+        {"mode=slowmo:frames=1", "a total of 1 frames"},
+        {"mode=slowmo:frames=3", "a total of 3 frames is wanted, and 4 were given"},
+    };
+    for (const auto &c : cases) {
+        const Output output = shell("FFMPEG -filter_complex \"" + MOVING + ",mardini=" + c.options + "\" -f framemd5 -");
+        INFO(c.options << "\n" << output.err);
+        CHECK(output.status > 0);
+        size_t ours = 0;
+        std::istringstream lines(output.err);
+        for (std::string line; std::getline(lines, line);)
+            ours += line.find("mardini_") != std::string::npos && line.find(c.word) != std::string::npos;
+        CHECK(ours == 1);
+    }
+    remove(junk.c_str());
+    const Output small = shell("FFMPEG -filter_complex \"testsrc2=s=14x64:r=24:d=0.2,mardini\" -f null -");
+    CHECK(small.status > 0);
+    CHECK(count(small.err, "frames of 14x64: 16x16 to 16384x16384 is possible") == 1);
+}
+
+TEST_CASE("-h tells every option")
+{
+    const Output help = shell("FFMPEG -h filter=mardini");
+    CHECK(help.status == 0);
+    for (const char *option : {"mode", "fps", "factor", "frames", "model", "device", "precision", "steps", "seed", "scd", "scd_threshold"}) {
+        INFO(option);
+        CHECK(help.out.find(std::string("\n   ") + option + " ") != std::string::npos);
+    }
+}

@@ -1,0 +1,270 @@
+// The filter's frames and their times, through a running ffmpeg: every given frame comes out
+// bit for bit at its time, made ones lie between, and nothing is lost at the end.
+
+#include "ffmpeg.h"
+
+#include "catch.h"
+
+using namespace ffmpeg;
+
+namespace {
+
+struct Job {
+    int mode;
+    MardiniRational rate;
+    int64_t total;
+    MardiniRational time_base, frame_rate; ///< of the source
+};
+
+/// What the timeline, which has a test of its own, makes of these frames.
+std::vector<MardiniSlot> expected(const Job &job, const std::vector<Frame> &given, MardiniRational *time_base)
+{
+    MardiniTimelineSettings settings;
+    mardini_timeline_default_settings(&settings);
+    settings.mode = job.mode;
+    settings.rate = job.rate;
+    settings.total = job.total;
+    settings.time_base = job.time_base;
+    settings.frame_rate = job.frame_rate;
+    MardiniTimeline *timeline;
+    std::vector<MardiniSlot> slots;
+    REQUIRE(mardini_timeline_open(&timeline, &settings) == 0);
+    mardini_timeline_output(timeline, time_base, nullptr);
+    for (const Frame &frame : given)
+        REQUIRE(mardini_timeline_push(timeline, frame.pts, frame.duration, nullptr) == 1);
+    REQUIRE(mardini_timeline_end(timeline, INT64_MIN) == 0);
+    MardiniSlot slot;
+    while (!mardini_timeline_next(timeline, &slot))
+        slots.push_back(slot);
+    mardini_timeline_close(&timeline);
+    return slots;
+}
+
+std::string ratio(MardiniRational r)
+{
+    return std::to_string(r.num) + "/" + std::to_string(r.den);
+}
+
+/// Run the source with and without the filter and compare frame by frame.
+Clip check(const std::string &source, const std::string &options, const Job &job)
+{
+    const Clip in = graph(source, ratio(job.time_base));
+    REQUIRE(in.output.status == 0);
+    MardiniRational time_base;
+    const std::vector<MardiniSlot> slots = expected(job, in.frames, &time_base);
+    const Clip out = graph(source + ",mardini=" + options, ratio(time_base));
+    INFO(source << ",mardini=" << options << "\n" << out.output.err);
+    CHECK(out.output.status == 0);
+    if (!slots.empty())
+        CHECK(out.output.err == "");
+    REQUIRE(out.frames.size() == slots.size());
+    for (size_t k = 0; k < slots.size(); k++) {
+        INFO("output frame " << k << " of " << slots.size());
+        CHECK(out.frames[k].pts == slots[k].pts);
+        if (job.mode == MARDINI_MODE_FPS)
+            CHECK(out.frames[k].duration == slots[k].duration);
+        const std::string &before = in.frames[static_cast<size_t>(slots[k].before)].hash;
+        if (slots[k].kind == MARDINI_SLOT_MADE) {
+            const double p = slots[k].position;
+            if (p > .2 && p < .8) // not a copy
+                CHECK((out.frames[k].hash != before &&
+                       out.frames[k].hash != in.frames[static_cast<size_t>(slots[k].after)].hash));
+        } else {
+            CHECK(out.frames[k].hash == before);
+        }
+    }
+    return out;
+}
+
+std::string source(int n, const std::string &rate, const std::string &size = "64x64")
+{
+    return "testsrc2=s=" + size + ":r=" + rate + ",trim=end_frame=" + std::to_string(n) + ",format=yuv420p";
+}
+
+Job slowmo(MardiniRational factor, MardiniRational rate)
+{
+    return {MARDINI_MODE_SLOWMO, factor, 0, {rate.den, rate.num}, rate};
+}
+
+Job fps(MardiniRational target, MardiniRational rate)
+{
+    return {MARDINI_MODE_FPS, target, 0, {rate.den, rate.num}, rate};
+}
+
+} // namespace
+
+TEST_CASE("slowmo: complete for every short input, factor (n - 1) + 1 frames, run twice equal")
+{
+    for (int n : {0, 1, 2, 3, 5}) {
+        const Clip first = check(source(n, "24"), "mode=slowmo", slowmo({8, 1}, {24, 1}));
+        CHECK(first.frames.size() == static_cast<size_t>(n ? 8 * (n - 1) + 1 : 0));
+        if (n == 5)
+            CHECK(graph(source(n, "24") + ",mardini=mode=slowmo", "1/24").frames == first.frames);
+    }
+    CHECK(check(source(18, "25"), "mode=slowmo:factor=2", slowmo({2, 1}, {25, 1})).frames.size() == 35);
+    CHECK(check(source(3, "25"), "mode=slowmo:factor=20", slowmo({20, 1}, {25, 1})).frames.size() == 41);
+    CHECK(check(source(5, "24"), "mode=slowmo:factor=5/2", slowmo({5, 2}, {24, 1})).frames.size() == 11);
+    CHECK(check(source(4, "24"), "mode=slowmo:factor=1", slowmo({1, 1}, {24, 1})).frames.size() == 4);
+}
+
+TEST_CASE("fps: exact grid, the duration kept")
+{
+    const struct {
+        const char *rate;
+        MardiniRational r;
+        int n;
+        size_t frames;
+    } cases[] = {{"24", {24, 1}, 12, 30}, {"25", {25, 1}, 10, 24}, {"24000/1001", {24000, 1001}, 12, 31}};
+    for (const auto &c : cases)
+        CHECK(check(source(c.n, c.rate), "fps=60", fps({60, 1}, c.r)).frames.size() == c.frames);
+    CHECK(check(source(8, "24"), "fps=source_fps*2", fps({48, 1}, {24, 1})).frames.size() == 16);
+    CHECK(check(source(8, "24"), "fps=60000/1001", fps({60000, 1001}, {24, 1})).frames.size() == 20);
+    CHECK(check(source(12, "24"), "fps=10", fps({10, 1}, {24, 1})).frames.size() == 5);
+    CHECK(check(source(6, "24"), "fps=24", fps({24, 1}, {24, 1})).frames.size() == 6);
+    for (int n : {0, 1, 2, 3}) // 60 is the default
+        CHECK(check(source(n, "24"), "scd=auto", fps({60, 1}, {24, 1})).frames.size() == static_cast<size_t>((n * 5 + 1) / 2));
+}
+
+TEST_CASE("fps: five minutes of tiny frames without drift")
+{
+    // Held frames only, no network: 24000/1001 to 24000/1001 * 5 / 4 would take it; the grid meets every frame here.
+    const Clip out = graph("testsrc2=s=16x16:r=24000/1001:d=300,format=gray,mardini=fps=24000/1001", "1001/24000");
+    REQUIRE(out.output.status == 0);
+    REQUIRE(out.frames.size() == 7193);
+    for (size_t k = 0; k < out.frames.size(); k++)
+        REQUIRE(out.frames[k].pts == static_cast<int64_t>(k));
+}
+
+TEST_CASE("variable frame rate: exact times")
+{
+    const std::string vfr = "testsrc2=s=64x64:r=30:d=1,select='not(eq(mod(n,5),1)+eq(mod(n,7),3)+eq(n,20)+eq(n,21))',format=yuv420p";
+    check(vfr, "fps=60", fps({60, 1}, {30, 1}));
+    check(vfr, "fps=50", fps({50, 1}, {30, 1}));
+    check(vfr, "mode=slowmo:factor=3", slowmo({3, 1}, {30, 1}));
+    check(vfr, "mode=slowmo:factor=7/3", slowmo({7, 3}, {30, 1}));
+    check(vfr + ",setpts=PTS+1000", "fps=60", fps({60, 1}, {30, 1}));
+}
+
+TEST_CASE("a total: originals at the nearest output frame")
+{
+    const auto total = [](int64_t t) { return Job{MARDINI_MODE_TOTAL, {1, 1}, t, {1, 25}, {25, 1}}; };
+    CHECK(check(source(2, "25"), "mode=slowmo:frames=17", total(17)).frames.size() == 17);
+    CHECK(check(source(3, "25"), "mode=slowmo:frames=8", total(8)).frames.size() == 8);
+    CHECK(check(source(5, "25"), "mode=slowmo:frames=5", total(5)).frames.size() == 5);
+    const Clip one = graph(source(1, "25") + ",mardini=mode=slowmo:frames=9");
+    CHECK(one.output.status == 0);
+    CHECK(one.frames.size() == 1);
+    CHECK(count(one.output.err, "one frame alone was given") == 1);
+}
+
+TEST_CASE("equal and backward time stamps are left out, and it is said once")
+{
+    const Clip out = graph("testsrc2=s=32x32:r=25:d=0.4,settb=1/25,setpts='if(eq(N,3)+eq(N,4),1,N)',mardini=mode=slowmo:factor=2");
+    INFO(out.output.err);
+    CHECK(out.output.status == 0);
+    CHECK(out.frames.size() == 15); // 8 of 10 take part
+    CHECK(count(out.output.err, "left out") == 1);
+    CHECK(count(out.output.err, "frame 3 has time stamp 1") == 1);
+    for (size_t k = 1; k < out.frames.size(); k++)
+        CHECK(out.frames[k].pts > out.frames[k - 1].pts);
+}
+
+TEST_CASE("a file: -ss before and after, -t, a pipe, an early end")
+{
+    const std::string file = scratch("clip.nut");
+    REQUIRE(shell("FFMPEG -filter_complex \"" + source(24, "24") + "\" -c:v ffv1 -y '" + file + "'").status == 0);
+    const std::string in = "-i '" + file + "' ", slow = " -vf mardini=mode=slowmo:factor=2 ";
+    const Clip whole = frames(in), seen = frames("-ss 0.5 " + in), part = frames("-t 0.25 " + in);
+    REQUIRE(whole.frames.size() == 24);
+    const auto originals = [](const Clip &clip) {
+        std::vector<std::string> out;
+        for (size_t k = 0; k < clip.frames.size(); k += 2)
+            out.push_back(clip.frames[k].hash);
+        return out;
+    };
+    const struct {
+        std::string arguments;
+        std::vector<std::string> given;
+    } cases[] = {{in + slow, whole.hashes()},
+                 {"-ss 0.5 " + in + slow, seen.hashes()},
+                 {"-t 0.25 " + in + slow, part.hashes()},
+                 {"-copyts -ss 0.5 " + in + slow, seen.hashes()}};
+    for (const auto &c : cases) {
+        const Clip out = frames(c.arguments);
+        INFO(c.arguments << "\n" << out.output.err);
+        CHECK(out.output.status == 0);
+        CHECK(out.output.err == "");
+        CHECK(out.frames.size() == 2 * c.given.size() - 1);
+        CHECK(originals(out) == c.given);
+    }
+    // What -ss, -t and -frames:v do to the output happens behind the filter.
+    const Clip all = frames(in + slow);
+    const auto same = [&](const std::string &arguments, size_t from, size_t n) {
+        const Clip out = frames(in + slow + arguments);
+        INFO(arguments << "\n" << out.output.err);
+        CHECK(out.output.status == 0);
+        CHECK(out.output.err == "");
+        REQUIRE(out.frames.size() == n);
+        for (size_t k = 0; k < n; k++)
+            CHECK(out.frames[k].hash == all.frames[from + k].hash);
+    };
+    same("-ss 1 ", 24, 23);
+    same("-t 0.5 ", 0, 12);
+    same("-frames:v 5 ", 0, 5);
+
+    const Output piped = shell("FFMPEG " + in + "-c copy -f nut - | FFMPEG -f nut -i pipe:0" + slow + "-bitexact -f framemd5 -");
+    CHECK(piped.err == "");
+    CHECK(piped.out == shell("FFMPEG " + in + slow + "-bitexact -f framemd5 -").out);
+    remove(file.c_str());
+}
+
+TEST_CASE("several filters in one graph")
+{
+    const Clip chain = graph(source(4, "24") + ",mardini=mode=slowmo:factor=2,mardini=mode=slowmo:factor=3");
+    CHECK(chain.output.err == "");
+    CHECK(chain.frames.size() == 19);
+    const Clip beside = graph(source(4, "24") + ",split[a][b];[a]mardini=mode=slowmo:factor=2[c];[b]mardini=mode=slowmo:factor=2[d];[c][d]hstack,crop=64:64:64:0");
+    CHECK(beside.output.err == "");
+    CHECK(beside.hashes() == graph(source(4, "24") + ",mardini=mode=slowmo:factor=2").hashes());
+}
+
+TEST_CASE("a piece with its neighbours equals the whole, noise included")
+{
+    for (const std::string options : {"steps=0", "steps=1:seed=3"}) {
+        const std::string slow = ",mardini=mode=slowmo:factor=4:scd=none:" + options;
+        const Clip whole = graph(source(10, "24") + slow);
+        const Clip piece = graph(source(10, "24") + ",trim=start_frame=3:end_frame=9" + slow); // frames 3 .. 8
+        INFO(options << "\n" << whole.output.err << piece.output.err);
+        REQUIRE(whole.frames.size() == 37);
+        REQUIRE(piece.frames.size() == 21);
+        // A gap is made from two frames on either side: those of gaps 4 .. 6 are in the piece.
+        for (size_t k = 4; k <= 16; k++) {
+            INFO("piece frame " << k);
+            CHECK(piece.frames[k].hash == whole.frames[k + 12].hash);
+        }
+    }
+}
+
+TEST_CASE("times and originals equal the reference of every release")
+{
+    const struct {
+        const char *name, *source, *options, *time_base;
+        int mode;
+    } cases[] = {{"fps-24-60", "24", "fps=60", "1/120", MARDINI_MODE_FPS},
+                 {"slowmo-3", "25", "mode=slowmo:factor=3", "1/25", MARDINI_MODE_SLOWMO}};
+    for (const auto &c : cases) {
+        const Clip in = graph(source(9, c.source));
+        const Clip out = graph(source(9, c.source) + ",mardini=" + c.options, c.time_base);
+        std::string text;
+        for (const Frame &frame : out.frames) {
+            bool given = false;
+            for (const Frame &original : in.frames)
+                given |= original.hash == frame.hash;
+            text += std::to_string(frame.pts) + " " + (given ? frame.hash : "made") + "\n";
+        }
+        const std::string reference = environment("MARDINI_SRC", MARDINI_SRC) + "/tests/ref/filter-" + c.name;
+        if (getenv("GEN"))
+            std::ofstream(reference) << text;
+        CHECK(text == read(reference));
+    }
+}
