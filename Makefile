@@ -94,7 +94,7 @@ $(BUILD)/model/mardini.o: $(BUILD)/prefix
 $(BUILD)/tests/%.o: EXTRA = $(TORCH_CFLAGS) -I$(TOP)/tests -isystem $(FFMPEG) $(TEST_DEFINES)
 TEST_DEFINES = -DMARDINI_BUILD='"$(OUT)"' -DMARDINI_SRC='"$(TOP)"'
 # Trainer and tool read clips by FFmpeg's libraries, whose headers are whole once it is built.
-$(TRAIN_OBJS) $(TOOL_OBJ): EXTRA = $(TORCH_CFLAGS) -isystem $(FFMPEG)
+$(TRAIN_OBJS) $(TOOL_OBJ): EXTRA = $(TORCH_CFLAGS) -isystem $(FFMPEG) -DMARDINI_HAVE_LIBAV
 $(TRAIN_OBJS) $(TOOL_OBJ) $(TEST_OBJS): | $(BUILD)/ffmpeg
 
 # The prefix of this run: another one compiles its path anew.

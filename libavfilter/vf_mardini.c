@@ -423,7 +423,7 @@ static int is_cut(AVFilterContext *ctx, int i)
 {
     LibmardiniContext *s = ctx->priv;
     Given *before = &s->given[i - 1], *after = &s->given[i];
-    double score = 100;
+    double score = -1;
     int ret;
 
     if (after->cut >= 0)
@@ -436,11 +436,9 @@ static int is_cut(AVFilterContext *ctx, int i)
                (ret = mardini_compare(s->mardini, before->ordinal, after->ordinal, &score)) < 0) {
         return ret;
     }
-    if (ret) {
-        s->nb_cuts++;
-        av_log(ctx, AV_LOG_VERBOSE, "cut between frames %"PRId64" and %"PRId64" (score %.1f)\n",
-               before->ordinal, after->ordinal, score);
-    }
+    s->nb_cuts += ret;
+    av_log(ctx, ret ? AV_LOG_VERBOSE : AV_LOG_DEBUG, "%s between frames %"PRId64" and %"PRId64" (score %.1f)\n",
+           ret ? "cut" : "no cut", before->ordinal, after->ordinal, score);
     return after->cut = ret;
 }
 

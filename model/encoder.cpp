@@ -42,24 +42,36 @@ Features EncoderImpl::forward(const Tensor &packed)
     {
         torch::NoGradGuard no_grad;
         f.descriptor = patch_descriptor(packed);
+        f.brightness = at::avg_pool2d(packed.slice(1, 0, 4).to(torch::kFloat32).mean(1, true), {16, 16});
     }
     Tensor learned = match1(f.eighth).to(torch::kFloat32);
     f.learned = learned / learned.norm(2, {1}, true).clamp_min(1e-3);
     return f;
 }
 
+/// Coordinates of the cells of a map, order x y: (2,h*w).
+static Tensor cell_grid(const Tensor &map)
+{
+    const int64_t h = map.size(2), w = map.size(3);
+    Tensor y = at::arange(h, map.options()).view({h, 1}).expand({h, w}).flatten();
+    Tensor x = at::arange(w, map.options()).view({1, w}).expand({h, w}).flatten();
+    return at::stack({x, y});
+}
+
+/// What near cells are preferred by, in logits: (1,h*w,h*w).
+static Tensor distance_cost(const Tensor &cells)
+{
+    return distance_penalty * at::cdist(cells.t(), cells.t()).unsqueeze(0);
+}
+
 Match EncoderImpl::match(const Features &a, const Features &b)
 {
     const int64_t n = a.descriptor.size(0), h = a.descriptor.size(2), w = a.descriptor.size(3);
-    auto options = a.descriptor.options();
-    Tensor y = at::arange(h, options).view({h, 1}).expand({h, w}).flatten();
-    Tensor x = at::arange(w, options).view({1, w}).expand({h, w}).flatten();
-    Tensor cells = at::stack({x, y}); // (2,hw)
+    Tensor cells = cell_grid(a.descriptor);
     // One product for both parts of the descriptor; float32, whatever autocast wants.
     Tensor left = at::cat({a.descriptor.flatten(2) / temperature, a.learned.flatten(2) * match_scale}, 1);
     Tensor right = at::cat({b.descriptor.flatten(2), b.learned.flatten(2)}, 1);
-    Tensor logits = at::bmm(left.transpose(1, 2), right) -
-                    distance_penalty * at::cdist(cells.t(), cells.t()).unsqueeze(0); // (n,hw,hw)
+    Tensor logits = at::bmm(left.transpose(1, 2), right) - distance_cost(cells); // (n,hw,hw)
     Tensor ab = logits.softmax(2), ba = logits.softmax(1); // over b's cells; over a's
     auto displacement = [&](const Tensor &p, int64_t over) { // expected cell, less one's own, in pixels
         Tensor target = over == 2 ? at::matmul(p, cells.t()).transpose(1, 2) : at::matmul(cells, p);
@@ -72,7 +84,20 @@ Match EncoderImpl::match(const Features &a, const Features &b)
 Features select(const Features &f, const Tensor &index)
 {
     return {f.quarter.index_select(0, index), f.eighth.index_select(0, index), f.descriptor.index_select(0, index),
-            f.learned.index_select(0, index)};
+            f.learned.index_select(0, index), f.brightness.index_select(0, index)};
+}
+
+double unlikeness(const Features &a, const Features &b)
+{
+    Tensor cells = cell_grid(a.descriptor), descriptor = a.descriptor.flatten(2);
+    Tensor logits = at::bmm(descriptor.transpose(1, 2), b.descriptor.flatten(2)) / temperature - distance_cost(cells);
+    Tensor there = logits.argmax(2).squeeze(0), back = logits.argmax(1).squeeze(0); // (hw)
+    Tensor returned = cells.index_select(1, back.index_select(0, there));
+    Tensor lost = ((returned - cells).abs().amax(0) > 1).to(torch::kFloat32);
+    Tensor texture = descriptor.square().sum(1).squeeze(0); // near 0 for a flat patch, which says nothing
+    const double unmatched = ((lost * texture).sum() / (texture.sum() + 1e-3)).item<double>();
+    const double brighter = (a.brightness - b.brightness).abs().mean().item<double>();
+    return std::min(1.0, unmatched + 0.5 * brighter);
 }
 
 } // namespace mardini

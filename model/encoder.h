@@ -21,6 +21,7 @@ struct Features {
     Tensor eighth;     ///< (N,channels8,H/8,W/8)
     Tensor descriptor; ///< (N,144,H/8,W/8) float32: luma patches, unit length
     Tensor learned;    ///< (N,match,H/8,W/8) float32, unit length
+    Tensor brightness; ///< (N,1,H/32,W/32) float32, mean luma
 };
 
 /// Where each cell of one frame is found in another, softly, over the whole frame.
@@ -49,5 +50,10 @@ TORCH_MODULE(Encoder);
 
 /// Features of the frames `index` (int64, on the features' device) names.
 Features select(const Features &features, const Tensor &index);
+
+/// How unlike two frames are, one each, whatever moved between them: the share of texture whose best match does not
+/// match back, plus half the change of brightness, 0 .. 1. Needs no training. On 13 clips whose frames are 2 to 16
+/// apart it stays below 0.70; between any two of those clips it is above 0.84.
+double unlikeness(const Features &a, const Features &b);
 
 } // namespace mardini

@@ -23,21 +23,6 @@ static constexpr int motion_side = 400;
 /// and one row of interpolation).
 static constexpr int64_t band_rows = 192, halo = 6;
 
-static constexpr double default_scd_threshold = 50;
-
-/// 0: every textured patch of one frame is found somewhere in the other; 1: none is. Descriptors (1,144,h,w).
-static double unlikeness(const Tensor &a, const Tensor &b)
-{
-    Tensor x = a.flatten(2).squeeze(0), y = b.flatten(2).squeeze(0); // (144,hw)
-    Tensor product = at::matmul(x.t(), y);
-    auto missing = [](const Tensor &best, const Tensor &descriptor) {
-        Tensor texture = descriptor.square().sum(0); // near 0 for a flat patch, which says nothing
-        return ((1 - best) * texture).sum() / (texture.sum() + 1e-3);
-    };
-    Tensor there = missing(std::get<0>(product.max(1)), x), back = missing(std::get<0>(product.max(0)), y);
-    return at::minimum(there, back).clamp(0, 1).item<double>();
-}
-
 /// An error with the code it leaves the library with.
 struct Failure : std::runtime_error {
     Failure(int code, const std::string &message) : std::runtime_error(message), code(code) {}
@@ -105,11 +90,7 @@ public:
             it = it->first.first == id || it->first.second == id ? matches_.erase(it) : std::next(it);
     }
 
-    double compare(int64_t id_a, int64_t id_b)
-    {
-        const Features &a = find(id_a).features, &b = find(id_b).features;
-        return 100 * unlikeness(a.descriptor, b.descriptor);
-    }
+    double compare(int64_t id_a, int64_t id_b) { return 100 * unlikeness(find(id_a).features, find(id_b).features); }
 
     void make(const int64_t *ids, const double *times, int num_given, const double *masked, int num_masked,
               const MardiniFrame *out, float *confidence);

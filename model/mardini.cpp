@@ -46,6 +46,7 @@ struct MardiniContext {
     const MardiniEngineFunctions *engine_functions;
     MardiniEngine *engine;
     MardiniFormat format;
+    double scd_threshold;
     MardiniLog log;
     void *log_opaque;
     std::set<int64_t> ids; ///< frames that were added
@@ -57,6 +58,7 @@ namespace {
 
 constexpr int SIZE_MIN_SIDE = 16, SIZE_MAX_SIDE = 16384;
 constexpr int THREADS_MAX = 64, STEPS_MAX = 64;
+constexpr double SCD_THRESHOLD = 77; ///< the engine's score, of pairs inside and across scenes, divides there
 
 /// A preset's file is NAME.safetensors; these ship, best first.
 constexpr const char *PRESETS_CPU[] = {"nano"};
@@ -380,7 +382,8 @@ int mardini_open(MardiniContext **ctx, const MardiniSettings *settings, const Ma
         if (ret < 0)
             return ret;
         try {
-            *ctx = new MardiniContext{functions, engine, *format, settings->log, settings->log_opaque, {}};
+            const double threshold = settings->scd_threshold < 0 ? SCD_THRESHOLD : settings->scd_threshold;
+            *ctx = new MardiniContext{functions, engine, *format, threshold, settings->log, settings->log_opaque, {}};
         } catch (...) {
             functions->close(engine);
             throw;
@@ -427,8 +430,13 @@ int mardini_compare(MardiniContext *ctx, int64_t id_a, int64_t id_b, double *sco
     return guarded(ctx->log, ctx->log_opaque, [&] {
         check_id(*ctx, id_a);
         check_id(*ctx, id_b);
-        double ignored;
-        return ctx->engine_functions->compare(ctx->engine, id_a, id_b, score ? score : &ignored);
+        double unlike = 0;
+        const int ret = ctx->engine_functions->compare(ctx->engine, id_a, id_b, &unlike);
+        if (ret < 0)
+            return ret;
+        if (score)
+            *score = unlike;
+        return static_cast<int>(unlike > ctx->scd_threshold);
     });
 }
 

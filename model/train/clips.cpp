@@ -163,7 +163,9 @@ Clips::Clips(Footage given) : footage(std::move(given))
         source_weights.push_back(sum += std::sqrt(source.frames.back()));
         sources.push_back(std::move(source));
     }
-    // what counts as still is what the stillest 30 % of these very windows show
+    // what counts as still is what the stillest 30 % of these very windows show, and
+    // always what moves less than a quarter of a code
+    still_threshold = 1;
     std::mt19937_64 rng(0);
     std::vector<double> motions;
     for (int i = 0; i < 2000; i++) {
@@ -175,7 +177,7 @@ Clips::Clips(Footage given) : footage(std::move(given))
     auto at = motions.begin() + motions.size() * 3 / 10;
     if (!motions.empty()) {
         std::nth_element(motions.begin(), at, motions.end());
-        still_threshold = *at;
+        still_threshold = std::max(still_threshold, *at);
     }
 }
 

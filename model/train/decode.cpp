@@ -70,6 +70,7 @@ struct Input {
 
     explicit Input(const std::string& path)
     {
+        av_log_set_level(AV_LOG_PANIC); // what goes wrong comes back as one sentence of ours
         AVFormatContext* opened = nullptr;
         int ret = avformat_open_input(&opened, path.c_str(), nullptr, nullptr);
         if (ret < 0)

@@ -3,7 +3,7 @@
 //   out  8-bit planes, shrunk to a longest side
 //
 // Compiled without MARDINI_HAVE_LIBAV both functions throw one sentence that names
-// the way out (a pack file).
+// the way out (a pack file). Sets libav*'s log to silent: failures come back as sentences.
 #pragma once
 
 #include <cstdint>

@@ -351,13 +351,6 @@ Footage load_videos(const std::vector<std::string>& places, const LoadOptions& o
         list(read_packs(places, options, true, footage), options.exclude, is_video);
     for (size_t i = 0; i < files.size(); i++) {
         const std::string& path = files[i];
-        if (used >= options.memory) {
-            tell(options.report, "the memory for decoded frames (" +
-                     std::to_string(options.memory >> 20) + " MiB) is full: " +
-                     std::to_string(files.size() - i) + " of " + std::to_string(files.size()) +
-                     " videos left out; raise it or make a pack file");
-            break;
-        }
         try {
             std::vector<uint8_t> frames;
             std::unique_ptr<MotionMeter> meter;
@@ -378,9 +371,18 @@ Footage load_videos(const std::vector<std::string>& places, const LoadOptions& o
                 }, &complaint);
             if (!complaint.empty())
                 tell(options.report, complaint);
+            if (full) {
+                tell(options.report, "the memory for decoded frames (" +
+                         std::to_string(options.memory >> 20) + " MiB) is full: " + path +
+                         " is cut short and " + std::to_string(files.size() - 1 - i) + " of " +
+                         std::to_string(files.size()) +
+                         " videos are left out; raise it or make a pack file");
+                files.resize(i + 1);
+            }
             std::string reason = unfit(path, whole.width, whole.height, whole.num_frames);
             if (!reason.empty()) {
-                tell(options.report, reason);
+                if (!full)
+                    tell(options.report, reason);
                 continue;
             }
             used += frames.size();

@@ -1,0 +1,255 @@
+// The network as a function: who may see whom, what the limits are, what saving keeps.
+#include "checkpoint.h"
+
+#include "catch.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+
+using namespace mardini;
+
+namespace {
+
+/// A network whose zero-initialised parts are woken, so that every path matters.
+Network awake(const std::string &name = "nano")
+{
+    torch::manual_seed(7);
+    Network network(preset(name));
+    torch::NoGradGuard no_grad;
+    for (auto &p : network->parameters())
+        p.add_(0.02 * torch::randn_like(p));
+    network->eval();
+    return network;
+}
+
+Tensor footage(int64_t B, int64_t frames, int64_t h, int64_t w)
+{
+    torch::manual_seed(3);
+    Tensor coarse = torch::randn({B * frames, packed_channels, h / 4, w / 4}) * 0.3;
+    return resize(coarse, h, w).view({B, frames, packed_channels, h, w});
+}
+
+Tensor times(std::vector<float> t)
+{
+    return torch::tensor(t).view({1, -1});
+}
+
+double largest(const Tensor &t)
+{
+    return t.abs().max().item<double>();
+}
+
+} // namespace
+
+TEST_CASE("the planner holds at least half of the parameters")
+{
+    for (const char *name : {"nano", "small", "base"}) {
+        Network network(preset(name));
+        int64_t all = 0, planner = 0;
+        for (const auto &p : network->named_parameters()) {
+            all += p.value().numel();
+            if (p.key().rfind("planner.", 0) == 0)
+                planner += p.value().numel();
+        }
+        INFO(name << ": " << planner << " of " << all);
+        CHECK(2 * planner >= all);
+    }
+}
+
+TEST_CASE("given tokens do not see masked ones")
+{
+    torch::NoGradGuard no_grad;
+    torch::manual_seed(1);
+    Block block(64, 32);
+    for (auto &p : block->parameters())
+        p.add_(0.1 * torch::randn_like(p));
+    const int64_t R = 2, M = 3, N = 5;
+    Tensor given = torch::randn({1, R * N, 64}), masked = torch::randn({1, M * N, 64});
+    Tensor gp = torch::rand({1, R * N, 3}), mp = torch::rand({1, M * N, 3});
+    for (bool joint : {false, true}) {
+        auto [g1, m1] = block->forward(given, masked, gp, mp, R, M, joint, ReferenceAttention::Relaxed);
+        auto [g2, m2] = block->forward(given, -masked, gp, mp, R, M, joint, ReferenceAttention::Relaxed);
+        CHECK(largest(g1 - g2) == 0);
+        CHECK(largest(m1 - m2) > 0);
+        // With the rule switched off they do: the test can fail.
+        auto g3 = block->forward(given, masked, gp, mp, R, M, joint, ReferenceAttention::Off).first;
+        auto g4 = block->forward(given, -masked, gp, mp, R, M, joint, ReferenceAttention::Off).first;
+        CHECK(largest(g3 - g4) > 1e-4);
+    }
+}
+
+TEST_CASE("a masked frame does not depend on what else is made")
+{
+    torch::NoGradGuard no_grad;
+    Network network = awake();
+    Tensor given = footage(1, 3, 48, 64), at = times({0, 8, 16});
+    Tensor all = network->forward(given, at, times({3, 5, 12})).frames;
+    Tensor one = network->forward(given, at, times({5})).frames;
+    // Float rounding of other batch shapes; values are -1 .. 1.
+    CHECK(largest(all[1] - one[0]) < 1e-4);
+    Tensor joint = network->forward(given, at, times({3, 5, 12}), true).frames;
+    CHECK(largest(joint - all) > 0);
+}
+
+TEST_CASE("a batch of two equals two of one")
+{
+    torch::NoGradGuard no_grad;
+    Network network = awake();
+    Tensor given = footage(2, 2, 48, 64), at = times({0, 4});
+    Tensor two = network->forward(given, at.expand({2, 2}).contiguous(), times({1, 2}).expand({2, 2}).contiguous()).frames;
+    for (int64_t i = 0; i < 2; i++) {
+        Tensor one = network->forward(given.slice(0, i, i + 1), at, times({1, 2})).frames;
+        CHECK(largest(two.slice(0, 2 * i, 2 * i + 2) - one) < 1e-4);
+    }
+}
+
+TEST_CASE("a masked frame whose time goes to a given frame's becomes that frame")
+{
+    torch::NoGradGuard no_grad;
+    Network network = awake();
+    Tensor given = footage(1, 2, 48, 64), at = times({0, 8});
+    double last = 1e9;
+    for (float t : {1.0f, 0.1f, 0.01f, 0.0001f}) {
+        const double off = largest(network->forward(given, at, times({t})).frames[0] - given[0][0]);
+        CHECK(off < last);
+        last = off;
+    }
+    CHECK(last < 1.0 / 128); // one code of 8 bits
+}
+
+TEST_CASE("what is equal in both given frames stays as it is, beside motion too")
+{
+    torch::NoGradGuard no_grad;
+    Network network = awake();
+    Tensor given = footage(1, 2, 64, 96);
+    given[0][1] = given[0][0];
+    CHECK(largest(network->forward(given, times({0, 8}), times({3})).frames[0] - given[0][0]) == 0);
+    given[0][1].slice(2, 64) = -given[0][0].slice(2, 64); // the right third changes
+    Tensor made = network->forward(given, times({0, 8}), times({3})).frames[0];
+    CHECK(largest((made - given[0][0]).slice(2, 0, 56)) == 0);
+    CHECK(largest((made - given[0][0]).slice(2, 64)) > 0);
+}
+
+TEST_CASE("any positions of the window can be given")
+{
+    torch::NoGradGuard no_grad;
+    Network network = awake();
+    std::mt19937 random(5);
+    for (int round = 0; round < 12; round++) {
+        std::vector<float> given, masked;
+        for (int t = 0; t < 17; t++)
+            (random() % 3 == 0 ? given : masked).push_back(static_cast<float>(t));
+        if (given.empty() || masked.empty())
+            continue;
+        INFO(given.size() << " given, " << masked.size() << " masked");
+        Output o = network->forward(footage(1, static_cast<int64_t>(given.size()), 32, 32), times(given), times(masked));
+        REQUIRE(o.frames.size(0) == static_cast<int64_t>(masked.size()));
+        CHECK(torch::isfinite(o.frames).all().item<bool>());
+    }
+}
+
+TEST_CASE("matching alone, untrained, finds where a picture has gone")
+{
+    torch::NoGradGuard no_grad;
+    torch::manual_seed(2);
+    Network network(preset("nano"));
+    Tensor wide = resize(torch::randn({1, packed_channels, 24, 40}) * 0.5, 96, 160);
+    // Moved by 12 packed columns, 24 luma pixels, to the left.
+    Features a = network->encoder(wide.slice(3, 0, 128).contiguous());
+    Features b = network->encoder(wide.slice(3, 12, 140).contiguous());
+    Match m = network->encoder->match(a, b);
+    Tensor inside = m.forward.slice(2, 4, 20).slice(3, 8, 24);
+    CHECK(std::abs(inside.select(1, 0).mean().item<double>() + 24) < 2);
+    CHECK(std::abs(inside.select(1, 1).mean().item<double>()) < 2);
+    Features other = network->encoder(resize(torch::randn({1, packed_channels, 24, 32}) * 0.5, 96, 128));
+    INFO(unlikeness(a, b) << " moved, " << unlikeness(a, other) << " another picture");
+    CHECK(unlikeness(a, other) > unlikeness(a, b) + 0.2);
+}
+
+TEST_CASE("references are the nearest on either side")
+{
+    auto r = choose_references({0, 4, 8}, 5);
+    CHECK(r.index == std::array<int, 2>{1, 2});
+    CHECK(r.distance[0] == -0.25);
+    CHECK(r.distance[1] == 0.75);
+    r = choose_references({0, 4, 8}, 10); // beyond the last: the two nearest
+    CHECK(r.index == std::array<int, 2>{1, 2});
+    CHECK(r.distance[1] == -0.5);
+    r = choose_references({3}, 5);
+    CHECK(r.index == std::array<int, 2>{0, 0});
+    CHECK(r.distance[0] == -2);
+}
+
+TEST_CASE("a checkpoint comes back as it was written")
+{
+    const std::string path = std::string(std::getenv("TMPDIR") ? std::getenv("TMPDIR") : ".") + "/net.safetensors";
+    Network network = awake();
+    save_network(path, network, torch::kFloat32, {{"note", "a \"quoted\" one"}});
+    std::map<std::string, std::string> metadata;
+    Network again = load_network(path, &metadata);
+    CHECK(metadata["note"] == "a \"quoted\" one");
+    auto a = network->named_parameters(), b = again->named_parameters();
+    REQUIRE(a.size() == b.size());
+    for (auto &item : a)
+        CHECK(torch::equal(item.value(), b[item.key()]));
+}
+
+TEST_CASE("a broken checkpoint is refused in one sentence")
+{
+    const std::string path = std::string(std::getenv("TMPDIR") ? std::getenv("TMPDIR") : ".") + "/broken.safetensors";
+    auto refused = [&](const std::string &bytes) {
+        std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+        try {
+            read_safetensors(path);
+        } catch (const std::runtime_error &e) {
+            const std::string message = e.what();
+            CHECK(message.find(path) != std::string::npos);
+            CHECK(message.find('\n') == std::string::npos);
+            return true;
+        }
+        return false;
+    };
+    auto file = [](std::string header, const std::string &data) {
+        std::string size(8, '\0');
+        for (int i = 0; i < 8; i++)
+            size[i] = static_cast<char>(header.size() >> 8 * i);
+        return size + header + data;
+    };
+    const std::string four(4, 'x');
+    CHECK_FALSE(refused(file(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", four)));
+    CHECK(refused(""));
+    CHECK(refused(std::string(8, '\xff')));
+    CHECK(refused(file("[]", "")));
+    CHECK(refused(file("{", "")));
+    CHECK(refused(file(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", "xxx")));
+    CHECK(refused(file(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", "xxxxx")));
+    CHECK(refused(file(R"({"a":{"dtype":"F33","shape":[1],"data_offsets":[0,4]}})", four)));
+    CHECK(refused(file(R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}})", four)));
+    CHECK(refused(file(R"({"a":{"dtype":"F32","shape":[1.5],"data_offsets":[0,4]}})", four)));
+    CHECK(refused(file(R"({"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}})", "")));
+    CHECK(refused(file(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}})", four)));
+    CHECK(refused(file(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}})", "xxx")));
+    CHECK(refused(file(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"U8","shape":[1],"data_offsets":[2,3]}})", "xxx")));
+    CHECK(refused(file(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})", "x")));
+
+    // Cut anywhere, or with one byte changed: an error or a file that reads, never a crash.
+    Network network(preset("nano"));
+    save_network(path, network, torch::kBFloat16);
+    std::ifstream in(path, std::ios::binary);
+    std::string whole((std::istreambuf_iterator<char>(in)), {});
+    std::mt19937 random(11);
+    for (int i = 0; i < 200; i++) {
+        std::string mutant = whole;
+        if (i % 2)
+            mutant.resize(random() % mutant.size());
+        else
+            mutant[random() % 4000] = static_cast<char>(random());
+        std::ofstream(path, std::ios::binary | std::ios::trunc) << mutant;
+        try {
+            load_network(path);
+        } catch (const std::exception &) {
+        }
+    }
+    SUCCEED("no crash in 200 broken files");
+}
