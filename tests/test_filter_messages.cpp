@@ -166,20 +166,23 @@ TEST_CASE("what cannot be gives one sentence that names the culprit, and a non-z
         {"mode=slowmo:frames=1", "a total of 1 frames"},
         {"mode=slowmo:frames=3", "a total of 3 frames is wanted, and 4 were given"},
     };
+    // ffmpeg 5.1 tries a graph that fails a second time, and its exit status is 0 if a filter fails in mid-stream.
+    const bool old = shell("FFMPEG -version").out.find("ffmpeg version 5.") == 0;
     for (const auto &c : cases) {
         const Output output = shell("FFMPEG -filter_complex \"" + MOVING + ",mardini=" + c.options + "\" -f framemd5 -");
         INFO(c.options << "\n" << output.err);
-        CHECK(output.status > 0);
+        const bool mid_stream = c.options == "mode=slowmo:frames=3";
+        CHECK((output.status > 0 || (old && mid_stream)));
         size_t ours = 0;
         std::istringstream lines(output.err);
         for (std::string line; std::getline(lines, line);)
             ours += line.find("mardini_") != std::string::npos && line.find(c.word) != std::string::npos;
-        CHECK(ours == 1);
+        CHECK((ours == 1 || (old && ours == 2)));
     }
     remove(junk.c_str());
     const Output small = shell("FFMPEG -filter_complex \"testsrc2=s=14x64:r=24:d=0.2,mardini\" -f null -");
     CHECK(small.status > 0);
-    CHECK(count(small.err, "frames of 14x64: 16x16 to 16384x16384 is possible") == 1);
+    CHECK(count(small.err, "frames of 14x64: 16x16 to 16384x16384 is possible") == (old ? 2 : 1));
 }
 
 TEST_CASE("-h tells every option")
