@@ -58,7 +58,7 @@ namespace {
 
 constexpr int SIZE_MIN_SIDE = 16, SIZE_MAX_SIDE = 16384;
 constexpr int THREADS_MAX = 64, STEPS_MAX = 64;
-constexpr double SCD_THRESHOLD = 77; ///< the engine's score, of pairs inside and across scenes, divides there
+constexpr double SCD_THRESHOLD = 74; ///< the engine's score, of pairs inside and across scenes, divides there
 
 /// A preset's file is NAME.safetensors; these ship, best first.
 constexpr const char *PRESETS_CPU[] = {"nano"};
