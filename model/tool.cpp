@@ -33,6 +33,7 @@ int main(int argc, char **argv)
     CLI::App *train = app.add_subcommand("train", "train a network on a folder of videos");
     train->add_option("--data", o.data, "folders of video, or packs");
     train->add_option("--stills", o.stills, "folder of pictures, textures of synthetic motion");
+    train->add_option("--exclude", o.exclude, "leave out files whose names begin with one of these");
     train->add_option("--preset", o.preset, "nano, small or base")->capture_default_str();
     train->add_option("--out", o.out, "checkpoint to write")->required();
     train->add_option("--resume", o.resume, "checkpoint or training state to go on from");
@@ -53,7 +54,9 @@ int main(int argc, char **argv)
     train->add_option("--bf16", o.bf16, "multiply in bfloat16")->capture_default_str();
     train->add_option("--save-minutes", o.save_minutes, "between two checkpoints")->capture_default_str();
     train->add_option("--log-every", o.log_every, "steps between reports")->capture_default_str();
-    train->callback([&] { mardini::train::train(o); });
+    bool only_pack = false;
+    train->add_flag("--pack", only_pack, "do not train: decode everything once into OUT, which --data and --stills take");
+    train->callback([&] { only_pack ? mardini::train::pack(o) : mardini::train::train(o); });
 
     std::string path;
     CLI::App *show = app.add_subcommand("info", "tell what a checkpoint is");

@@ -192,6 +192,19 @@ static double learning_rate(const TrainOptions &options, int64_t step, double pr
     return options.rate * warm * decay;
 }
 
+static LoadOptions load_options(const TrainOptions &options)
+{
+    LoadOptions load;
+    load.exclude = options.exclude;
+    load.report = [](const std::string &line) { std::fprintf(stderr, "%s\n", line.c_str()); };
+    return load;
+}
+
+void pack(const TrainOptions &options)
+{
+    pack(options.data, options.stills, options.out, load_options(options));
+}
+
 void train(const TrainOptions &options)
 {
     const torch::Device device(options.device);
@@ -204,9 +217,7 @@ void train(const TrainOptions &options)
 
     std::unique_ptr<Clips> clips;
     std::unique_ptr<Stills> stills;
-    auto say = [](const std::string &line) { std::fprintf(stderr, "%s\n", line.c_str()); };
-    LoadOptions load;
-    load.report = say;
+    const LoadOptions load = load_options(options);
     if (!options.data.empty())
         clips = std::make_unique<Clips>(options.data, load);
     if (!options.stills.empty())

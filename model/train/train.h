@@ -10,6 +10,7 @@ namespace mardini::train {
 struct TrainOptions {
     std::vector<std::string> data; ///< folders of video, or packs; may be empty if stills is given
     std::string stills;            ///< folder of pictures; may be empty
+    std::vector<std::string> exclude; ///< file names that begin with one of these are left out
     std::string preset = "nano";
     std::string out;               ///< checkpoint to write; its training state goes to OUT.state
     std::string resume;            ///< a checkpoint, or a training state
@@ -31,6 +32,9 @@ struct TrainOptions {
     int log_every = 50;            ///< steps
     double save_minutes = 5;
 };
+
+/// Decode `data` and `stills` once into the pack `out` (pack.h), for a machine without libav*, or for many runs.
+void pack(const TrainOptions &options);
 
 /// Run until the time or the steps are over, or SIGINT/SIGTERM, then save. Throws std::runtime_error with one
 /// sentence for what the user can mend. Progress goes to standard error, one JSON line a report to OUT.log.
