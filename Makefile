@@ -82,7 +82,7 @@ all: $(LIBRARIES) $(PROGRAMS)
 # ---- objects -------------------------------------------------------------------
 
 ALL_OBJS := $(API_OBJS) $(TORCH_OBJS) $(TRAIN_OBJS) $(TOOL_OBJ) $(TEST_OBJS) $(BUILD)/tests/main.o
-$(BUILD)/flags: $(BUILD)/config.mak ;
+$(BUILD)/flags: | $(BUILD)/config.mak ;
 $(ALL_OBJS): $(BUILD)/%.o: $(TOP)/%.cpp $(BUILD)/flags
 	$(Q)mkdir -p $(@D)
 	$(call say,CXX,$*.o)$(COMPILE) $(EXTRA) -c $< -o $@
