@@ -7,6 +7,7 @@ namespace mardini {
 static constexpr int patch = 12;
 static constexpr double temperature = 0.05; ///< of the softmax over cells
 static constexpr double distance_penalty = 0.2; ///< logits a cell: near matches are likelier
+static constexpr int match_reach = 2; ///< cells around the best match that refine where it lies
 static constexpr double texture_floor = 0.1; ///< a patch flatter than this is not blown up to unit length
 
 /// packed (N,6,H/2,W/2) -> (N,144,H/8,W/8): luma patches, mean removed, unit length unless flat.
@@ -72,13 +73,21 @@ Match EncoderImpl::match(const Features &a, const Features &b)
     Tensor left = at::cat({a.descriptor.flatten(2) / temperature, a.learned.flatten(2) * match_scale}, 1);
     Tensor right = at::cat({b.descriptor.flatten(2), b.learned.flatten(2)}, 1);
     Tensor logits = at::bmm(left.transpose(1, 2), right) - distance_cost(cells); // (n,hw,hw)
-    Tensor ab = logits.softmax(2), ba = logits.softmax(1); // over b's cells; over a's
-    auto displacement = [&](const Tensor &p, int64_t over) { // expected cell, less one's own, in pixels
+    auto displacement = [&](int64_t over) { // expected cell around the best, less one's own, in pixels
+        // Over all cells the mean of two good matches would be a place where neither is.
+        auto [x, y] = std::pair(cells.slice(0, 0, 1), cells.slice(0, 1, 2)); // (1,hw)
+        Tensor best = logits.argmax(over);                                   // (n,hw)
+        auto farther = [&](const Tensor &c) {
+            Tensor chosen = c.flatten().index_select(0, best.flatten()).view({n, h * w});
+            return over == 2 ? (c.unsqueeze(0) - chosen.unsqueeze(2)).abs_() > match_reach
+                             : (c.t().unsqueeze(0) - chosen.unsqueeze(1)).abs_() > match_reach;
+        };
+        Tensor p = logits.masked_fill(farther(x).logical_or_(farther(y)), -1e9).softmax(over);
         Tensor target = over == 2 ? at::matmul(p, cells.t()).transpose(1, 2) : at::matmul(cells, p);
         return ((target - cells) * 8).view({n, 2, h, w});
     };
-    Tensor both = ab * ba;
-    return {displacement(ab, 2), displacement(ba, 1), both.sum(2).view({n, 1, h, w}), both.sum(1).view({n, 1, h, w})};
+    Tensor both = logits.softmax(2) * logits.softmax(1); // over b's cells; over a's
+    return {displacement(2), displacement(1), both.sum(2).view({n, 1, h, w}), both.sum(1).view({n, 1, h, w})};
 }
 
 Features select(const Features &f, const Tensor &index)

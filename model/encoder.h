@@ -24,7 +24,7 @@ struct Features {
     Tensor brightness; ///< (N,1,H/32,W/32) float32, mean luma
 };
 
-/// Where each cell of one frame is found in another, softly, over the whole frame.
+/// Where each cell of one frame is found in another: the best place of the whole frame, refined around it.
 struct Match {
     Tensor forward;    ///< (n,2,H/8,W/8) float32, a -> b on a's grid, luma pixels, order x y
     Tensor backward;   ///< (n,2,H/8,W/8) b -> a on b's grid

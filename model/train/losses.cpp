@@ -37,6 +37,27 @@ static Tensor mean_where(const Tensor &value, const Tensor &where)
     return (value * where).sum() / (where.sum() + 1);
 }
 
+/// How unlike the strength of edges is, |log ratio|, by blocks of 32x32 pixels: distances alone reward blur where the
+/// motion is not sure. Packed frames -> scalar.
+static Tensor sharpness_distance(const Tensor &made, const Tensor &truth)
+{
+    auto edges = [](const Tensor &packed) {
+        Tensor y = at::pixel_shuffle(packed.slice(1, 0, 4), 2);
+        Tensor dx = (y.slice(3, 1) - y.slice(3, 0, -1)).abs(), dy = (y.slice(2, 1) - y.slice(2, 0, -1)).abs();
+        return at::avg_pool2d(dx.slice(2, 1) + dy.slice(3, 1), {31, 31}, {32, 32}) + 0.01;
+    };
+    return (edges(made) / edges(truth)).log().abs().mean();
+}
+
+/// On real clips nothing tells the true motion: the plan learns from what refinement made of it, where the pixels say
+/// that it was right. Pixels a gap, scalar. error (N,1,h,w): of luma
+static Tensor plan_distance(const Output &o, const Tensor &error)
+{
+    Tensor truth = at::avg_pool2d(o.refined.half.velocity.detach(), {8, 8});
+    Tensor right = (at::avg_pool2d(error, {8, 8}) < 0.04).to(torch::kFloat32); // five codes of 8 bits
+    return mean_where(((o.plan.motion.velocity - truth).square().sum(1, true) + 0.01).sqrt(), right);
+}
+
 Losses losses(const Output &o, const Tensor &target, const Tensor &flow, const Tensor &visible)
 {
     Losses l;
@@ -52,8 +73,12 @@ Losses losses(const Output &o, const Tensor &target, const Tensor &flow, const T
     // Bends are for motion that is not uniform.
     l.total = l.total + 1e-3 * (o.refined.half.bend / 8).square().mean();
 
-    if (!flow.defined())
+    l.total = l.total + 0.1 * sharpness_distance(o.frames, target);
+
+    if (!flow.defined()) {
+        l.total = l.total + 0.01 * plan_distance(o, error);
         return l;
+    }
     // End-point error at 1/16, 1/8, 1/2 against the mean true motion of each cell's visible part.
     const Motion *levels[] = {&o.plan.motion, &o.refined.eighth, &o.refined.half};
     const int cells[] = {16, 8, 2};
