@@ -257,7 +257,7 @@ NetworkConfig config_from_json(const std::string &text)
         throw std::runtime_error("the planner's reference attention is \"" + references + "\"");
     c.generator = {size(g, "channels8"), size(g, "blocks8", 0, 16), size(g, "cost8", 1, 8),
                    size(g, "channels4"), size(g, "cost4", 1, 8),    size(g, "channels2")};
-    c.denoiser = {size(d, "channels4"), size(d, "channels8")};
+    c.denoiser = {size(d, "channels4", 0), size(d, "channels8", 0)};
     return c;
 }
 
@@ -286,6 +286,11 @@ void load_parameters(torch::nn::Module &module, const std::map<std::string, Tens
             throw std::runtime_error("there is a tensor \"" + name + "\" that the network does not have");
 }
 
+static bool is_of_denoiser(const std::string &name)
+{
+    return name.compare(0, 9, "denoiser.") == 0;
+}
+
 Network load_network(const std::string &path, std::map<std::string, std::string> *metadata)
 {
     SafeTensors file = read_safetensors(path);
@@ -295,7 +300,10 @@ Network load_network(const std::string &path, std::map<std::string, std::string>
                          ? "its header has no \"mardini.format\""
                          : "its format is " + format->second + ", this build reads " + checkpoint_format);
     try {
-        Network network(config_from_json(file.metadata["mardini.config"]));
+        NetworkConfig config = config_from_json(file.metadata["mardini.config"]);
+        if (std::none_of(file.tensors.begin(), file.tensors.end(), [](const auto &t) { return is_of_denoiser(t.first); }))
+            config.denoiser = {0, 0};
+        Network network(config);
         load_parameters(*network, file.tensors);
         network->eval();
         if (metadata)
@@ -312,8 +320,10 @@ void save_network(const std::string &path, const Network &network, torch::Scalar
                   std::map<std::string, std::string> metadata)
 {
     SafeTensors file;
+    const bool denoises = network->denoiser && network->denoiser->is_trained();
     for (const auto &item : network->named_parameters())
-        file.tensors[item.key()] = item.value().detach().to(dtype);
+        if (denoises || !is_of_denoiser(item.key()))
+            file.tensors[item.key()] = item.value().detach().to(dtype);
     file.metadata = std::move(metadata);
     file.metadata["mardini.format"] = checkpoint_format;
     file.metadata["mardini.config"] = to_json(network->config());

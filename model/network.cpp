@@ -57,6 +57,8 @@ NetworkImpl::NetworkImpl(const NetworkConfig &config) : config_(config)
     encoder = register_module("encoder", Encoder(config.encoder));
     planner = register_module("planner", Planner(config.encoder, config.planner));
     generator = register_module("generator", Generator(config.encoder, config.planner, config.generator));
+    if (config.denoiser.channels4 > 0)
+        denoiser = register_module("denoiser", Denoiser(generator->hidden_channels(), config.denoiser));
 }
 
 /// Match each distinct pair once. (N,...) one match for each masked frame.
@@ -105,9 +107,10 @@ Output NetworkImpl::forward(const Tensor &given, const Tensor &given_times, cons
     Finish f = generator->finish(o.composite, difference, still, resize(o.refined.hidden, h, w));
     Tensor logits = c.prior + unpack_logits(f.visibility), vanish = vanishing(o.pairs);
     o.weights = logits.softmax(1);
-    Tensor blend = cross_fade(before, after, o.pairs);
-    o.frames = blend + changed(before, after) * (compose(c, logits) + vanish * f.residual - blend);
-    o.uncertainty = vanish * at::softplus(resize(o.refined.half.uncertainty, h, w) + f.uncertainty - 4);
+    Tensor blend = cross_fade(before, after, o.pairs), moved = changed(before, after);
+    o.frames = blend + moved * (compose(c, logits) + vanish * f.residual - blend);
+    o.uncertainty =
+        moved * vanish * at::softplus(resize(o.refined.half.uncertainty, h, w) + f.uncertainty - 4);
     return o;
 }
 

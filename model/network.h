@@ -2,16 +2,12 @@
 #pragma once
 
 #include "compose.h"
+#include "denoiser.h"
 #include "window.h"
 
 #include <string>
 
 namespace mardini {
-
-struct DenoiserConfig {
-    int channels4 = 24; ///< at 1/4 of the full frame
-    int channels8 = 48; ///< at 1/8
-};
 
 /// Stored in the checkpoint's header.
 struct NetworkConfig {
@@ -32,11 +28,14 @@ Pairs make_pairs(const Tensor &given_times, const Tensor &masked_times, const to
 struct Output {
     Tensor frames;      ///< (N,6,h,w) packed, the 0-step result
     Tensor composite;   ///< (N,6,h,w) before the output head
-    Tensor uncertainty; ///< (N,1,h,w) float32, >= 0: expected absolute error
+    Tensor uncertainty; ///< (N,1,h,w) float32, >= 0: expected absolute error, 0 where nothing moves
     Tensor weights;     ///< (N,4,H,W) of the candidates
     Plan plan;
     Refined refined;
     Pairs pairs;
+
+    /// What the denoiser starts from.
+    Bridge bridge() const { return {frames, uncertainty, refined.hidden}; }
 };
 
 struct NetworkImpl : torch::nn::Module {
@@ -53,6 +52,7 @@ struct NetworkImpl : torch::nn::Module {
     Encoder encoder{nullptr};
     Planner planner{nullptr};
     Generator generator{nullptr};
+    Denoiser denoiser{nullptr}; ///< empty if the configuration has none
 
 private:
     NetworkConfig config_;

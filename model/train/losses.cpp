@@ -37,9 +37,7 @@ static Tensor mean_where(const Tensor &value, const Tensor &where)
     return (value * where).sum() / (where.sum() + 1);
 }
 
-/// How unlike the strength of edges is, |log ratio|, by blocks of 32x32 pixels: distances alone reward blur where the
-/// motion is not sure. Packed frames -> scalar.
-static Tensor sharpness_distance(const Tensor &made, const Tensor &truth)
+Tensor sharpness_distance(const Tensor &made, const Tensor &truth)
 {
     auto edges = [](const Tensor &packed) {
         Tensor y = at::pixel_shuffle(packed.slice(1, 0, 4), 2);

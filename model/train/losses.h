@@ -13,6 +13,10 @@ Tensor pyramid_distance(const Tensor &x, const Tensor &y, int octaves = 4);
 /// The same on packed frames: luma at full size plus half as much of chroma. Values in units of full range.
 Tensor frame_distance(const Tensor &x, const Tensor &y);
 
+/// How unlike the strength of edges is, |log ratio|, by blocks of 32x32 pixels: distances alone reward blur where the
+/// motion is not sure. Packed frames -> scalar.
+Tensor sharpness_distance(const Tensor &made, const Tensor &truth);
+
 /// Mean peak signal-to-noise ratio of luma, dB, of packed frames as they would be stored (8 bit, clamped).
 double psnr(const Tensor &x, const Tensor &y);
 

@@ -27,13 +27,22 @@ Optimizer::Optimizer(torch::nn::Module &module, double average_decay) : average_
 double Optimizer::step(double rate, double limit)
 {
     torch::NoGradGuard no_grad;
+    // A part that no gradient reached stays as it is: neither its momentum nor its decay moves it.
     std::vector<Tensor> all;
+    std::vector<Group> reached(groups_.size());
     std::vector<std::vector<Tensor>> gradients(groups_.size());
     for (size_t i = 0; i < groups_.size(); i++)
-        for (Tensor &p : groups_[i].parameters) {
-            // A part that the batch did not reach has no gradient: zero, so that the lists stay aligned.
-            gradients[i].push_back(p.grad().defined() ? p.grad() : at::zeros_like(p));
+        for (size_t j = 0; j < groups_[i].parameters.size(); j++) {
+            Group &g = groups_[i], &r = reached[i];
+            if (!g.parameters[j].grad().defined())
+                continue;
+            gradients[i].push_back(g.parameters[j].grad());
             all.push_back(gradients[i].back());
+            r.parameters.push_back(g.parameters[j]);
+            r.first.push_back(g.first[j]);
+            r.second.push_back(g.second[j]);
+            r.counts.push_back(g.counts[j]);
+            r.average.push_back(g.average[j]);
         }
     const double norm = at::stack(at::_foreach_norm(all, 2)).norm().item<double>();
     if (!std::isfinite(norm)) {
@@ -45,12 +54,15 @@ double Optimizer::step(double rate, double limit)
     steps_++;
     const double decay = std::min(average_decay_, (1.0 + steps_) / (10.0 + steps_));
     for (size_t i = 0; i < groups_.size(); i++) {
-        Group &g = groups_[i];
-        for (Tensor &count : g.counts)
+        const Group &g = groups_[i];
+        Group &r = reached[i];
+        if (r.parameters.empty())
+            continue;
+        for (Tensor &count : r.counts)
             count.add_(1);
-        at::_fused_adamw_(g.parameters, gradients[i], g.first, g.second, {}, g.counts, rate * g.rate, 0.9, 0.99,
+        at::_fused_adamw_(r.parameters, gradients[i], r.first, r.second, {}, r.counts, rate * g.rate, 0.9, 0.99,
                           g.decay, 1e-8, /*amsgrad=*/false, /*maximize=*/false);
-        at::_foreach_lerp_(g.average, g.parameters, 1 - decay);
+        at::_foreach_lerp_(r.average, r.parameters, 1 - decay);
     }
     return norm;
 }

@@ -3,6 +3,7 @@
 #include "train.h"
 
 #include "clips.h"
+#include "diffusion.h"
 #include "losses.h"
 #include "masks.h"
 #include "../precision.h"
@@ -231,7 +232,7 @@ void train(const TrainOptions &options)
     double start = options.start;
     if (!options.resume.empty()) {
         SafeTensors state = read_safetensors(options.resume);
-        optimizer.load(state, {});
+        optimizer.load(state, {"denoiser."}); // absent while it is untrained
         if (state.metadata.count("progress") && options.start == 0)
             start = std::stod(state.metadata["progress"]);
     }
@@ -264,12 +265,25 @@ void train(const TrainOptions &options)
         Tensor target = batch.masked.flatten(0, 1);
         auto flat = [](const Tensor &t) { return t.defined() ? t.flatten(0, 1) : t; };
 
+        const Stage stage = options.stage == "auto" ? stage_at(progress) : stage_from_name(options.stage);
         Output output;
+        Losses loss;
         {
+            // While the denoiser catches up the rest stays as it is.
+            torch::AutoGradMode with_gradient(stage != Stage::Denoise);
             Autocast autocast(device.type(), bf16);
             output = network->forward(batch.given, batch.given_times, batch.masked_times);
         }
-        Losses loss = losses(output, target, flat(batch.flow), flat(batch.visible));
+        loss = losses(output, target, flat(batch.flow), flat(batch.visible));
+        if (stage == Stage::Denoise || stage == Stage::Joint ||
+            (stage == Stage::Decay && network->denoiser->is_trained())) {
+            Autocast autocast(device.type(), bf16);
+            Diffusion sampled = diffusion(network->denoiser, output.bridge(), target);
+            loss.total = stage == Stage::Denoise ? sampled.loss : loss.total + sampled.loss;
+            report.add("sample_gain", sampled.gain);
+            report.add("sample_spread", sampled.spread);
+            report.add("diffusion", 100 * sampled.loss.item<double>());
+        }
         network->zero_grad();
         loss.total.backward();
         report.add("gradient", optimizer.step(learning_rate(options, step, progress)));
