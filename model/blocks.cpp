@@ -1,6 +1,8 @@
 // Layers that the networks share: convolutions, attention, warping.
 #include "blocks.h"
 
+#include "search.h"
+
 #include <cmath>
 
 namespace mardini {
@@ -55,6 +57,8 @@ static Tensor pixel_grid(int64_t first_row, int64_t rows, int64_t W, const torch
 Tensor warp(const Tensor &x, const Tensor &flow, Sampling sampling, int64_t first_row)
 {
     const int64_t H = x.size(2), W = x.size(3);
+    if (sampling == Sampling::Bilinear && first_row == 0 && flow.size(2) == H && search_is_possible(x))
+        return warp_bilinear(x, flow);
     // Half-precision coordinates would break sub-pixel sampling: float32 whatever the features are.
     Tensor p = pixel_grid(first_row, flow.size(2), W, x.device()) + flow.to(torch::kFloat32);
     Tensor scale = at::tensor({2.0 / std::max<int64_t>(W - 1, 1), 2.0 / std::max<int64_t>(H - 1, 1)},
@@ -80,6 +84,8 @@ static Tensor normalized(const Tensor &x)
 Tensor cost_volume(const Tensor &a, const Tensor &b, int radius)
 {
     const int64_t h = a.size(2), w = a.size(3), n = 2 * radius + 1;
+    if (search_is_possible(a))
+        return correlate(a, b, radius);
     Tensor left = normalized(a);
     Tensor right = at::constant_pad_nd(normalized(b), {radius, radius, radius, radius});
     std::vector<Tensor> shifts;

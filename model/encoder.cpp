@@ -1,6 +1,10 @@
 // Given frames -> features at 1/4 and 1/8, and the global matches between two of them.
 #include "encoder.h"
 
+#include "search.h"
+
+#include <ATen/autocast_mode.h>
+
 namespace mardini {
 
 // Patch matching, found by search on a prototype: 48-pixel luma patches sampled at 1/4, every 8 pixels.
@@ -65,6 +69,18 @@ static Tensor distance_cost(const Tensor &cells)
     return distance_penalty * at::cdist(cells.t(), cells.t()).unsqueeze(0);
 }
 
+/// match() without gradients on the processor: no more than one matrix of all pairs of cells.
+static Match searched_match(const Tensor &left, const Tensor &right, int64_t h, int64_t w)
+{
+    const bool bf16 = at::autocast::is_autocast_enabled(at::kCPU);
+    auto ready = [&](const Tensor &x) { return x[0].t().to(bf16 ? at::kBFloat16 : at::kFloat).contiguous(); };
+    Searched s = search_cells(ready(left), ready(right), h, w, distance_penalty, match_reach);
+    Tensor cells = cell_grid(at::empty({1, 1, h, w}, torch::kFloat32));
+    auto displacement = [&](const Tensor &to) { return ((to - cells) * 8).view({1, 2, h, w}); };
+    return {displacement(s.forward), displacement(s.backward), s.sure_there.view({1, 1, h, w}),
+            s.sure_back.view({1, 1, h, w})};
+}
+
 Match EncoderImpl::match(const Features &a, const Features &b)
 {
     const int64_t n = a.descriptor.size(0), h = a.descriptor.size(2), w = a.descriptor.size(3);
@@ -72,6 +88,8 @@ Match EncoderImpl::match(const Features &a, const Features &b)
     // One product for both parts of the descriptor; float32, whatever autocast wants.
     Tensor left = at::cat({a.descriptor.flatten(2) / temperature, a.learned.flatten(2) * match_scale}, 1);
     Tensor right = at::cat({b.descriptor.flatten(2), b.learned.flatten(2)}, 1);
+    if (n == 1 && search_is_possible(left))
+        return searched_match(left, right, h, w);
     Tensor logits = at::bmm(left.transpose(1, 2), right) - distance_cost(cells); // (n,hw,hw)
     auto displacement = [&](int64_t over) { // expected cell around the best, less one's own, in pixels
         // Over all cells the mean of two good matches would be a place where neither is.
@@ -99,8 +117,15 @@ Features select(const Features &f, const Tensor &index)
 double unlikeness(const Features &a, const Features &b)
 {
     Tensor cells = cell_grid(a.descriptor), descriptor = a.descriptor.flatten(2);
-    Tensor logits = at::bmm(descriptor.transpose(1, 2), b.descriptor.flatten(2)) / temperature - distance_cost(cells);
-    Tensor there = logits.argmax(2).squeeze(0), back = logits.argmax(1).squeeze(0); // (hw)
+    Tensor there, back; // (hw)
+    if (search_is_possible(descriptor)) {
+        Searched s = search_cells((descriptor[0] / temperature).t().contiguous(), b.descriptor[0].flatten(1).t().contiguous(),
+                                  a.descriptor.size(2), a.descriptor.size(3), distance_penalty, -1);
+        there = s.there, back = s.back;
+    } else {
+        Tensor logits = at::bmm(descriptor.transpose(1, 2), b.descriptor.flatten(2)) / temperature - distance_cost(cells);
+        there = logits.argmax(2).squeeze(0), back = logits.argmax(1).squeeze(0);
+    }
     Tensor returned = cells.index_select(1, back.index_select(0, there));
     Tensor lost = ((returned - cells).abs().amax(0) > 1).to(torch::kFloat32);
     Tensor texture = descriptor.square().sum(1).squeeze(0); // near 0 for a flat patch, which says nothing

@@ -1,0 +1,333 @@
+// The inner loops of matching and refinement on the processor, where no gradient is wanted.
+#include "search.h"
+
+#include "processor.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/mm.h>
+#include <c10/core/InferenceMode.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+namespace mardini {
+
+namespace {
+
+struct SearchKernel {
+    void (*normalize_row)(const float *from, int64_t C, int64_t from_plane, int64_t w, float *to, int64_t plane);
+    void (*correlate_row)(const float *a, int64_t a_plane, const float *b, int64_t b_plane, int64_t C, int64_t w, int n,
+                          float *out, int64_t out_plane);
+    void (*bilinear_row)(const float *from, int64_t C, int64_t H, int64_t W, const float *flow_x, const float *flow_y,
+                         int64_t y, float *to);
+    float (*logits_row)(const void *products, bool bf16, const float *cost, int64_t n, float *out, int32_t *where);
+    void (*best_of_columns)(const float *logits, int32_t row, int64_t n, float *most, int32_t *where);
+    float (*sum_row)(const float *logits, float most, int64_t n);
+    void (*sum_columns)(const float *logits, const float *most, int64_t n, float *sums);
+    void (*rescale_columns)(const float *before, const float *after, int64_t n, float *sums);
+    float (*agree_row)(const void *products, bool bf16, const float *cost, float row, const float *column, int64_t n,
+                       float *sums);
+};
+
+namespace plain {
+#define LANES 4
+#define GATHER GATHER_PLAIN
+#include "vectors.h"
+#include "search_kernel.h"
+#undef GATHER
+#undef LANES
+} // namespace plain
+
+#ifdef X86_KERNELS
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+namespace avx2 {
+#define LANES 8
+#define GATHER GATHER_AVX2
+#include "vectors.h"
+#include "search_kernel.h"
+#undef GATHER
+#undef LANES
+} // namespace avx2
+#pragma GCC pop_options
+
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")
+namespace avx512 {
+#define LANES 16
+#define GATHER GATHER_AVX512
+#include "vectors.h"
+#include "search_kernel.h"
+#undef GATHER
+#undef LANES
+} // namespace avx512
+#pragma GCC pop_options
+#else
+namespace avx2 = plain;
+namespace avx512 = plain;
+#endif
+
+const SearchKernel &kernel()
+{
+    return choose(plain::kernel, avx2::kernel, avx512::kernel);
+}
+
+/// Vectors read and write up to this many floats past the end of a row.
+constexpr int64_t slack = 16;
+
+int64_t padded(int64_t n)
+{
+    return (n + slack - 1) / slack * slack;
+}
+
+} // namespace
+
+bool search_is_possible(const at::Tensor &x)
+{
+    return x.is_cpu() && !at::GradMode::is_enabled();
+}
+
+at::Tensor correlate(const at::Tensor &a, const at::Tensor &b, int radius)
+{
+    const int64_t N = a.size(0), C = a.size(1), h = a.size(2), w = a.size(3);
+    const int n = 2 * radius + 1;
+    at::Tensor left = a.to(at::kFloat).contiguous(), right = b.to(at::kFloat).contiguous();
+    at::Tensor out = at::empty({N, n * n, h, w}, left.options());
+    const int64_t pitch = padded(w), plane = h * pitch;
+    const int64_t wide = padded(w) + 2 * radius + slack, tall = h + 2 * radius, wide_plane = tall * wide;
+    std::vector<float> na(C * plane + slack), nb(C * wide_plane + slack); // nb has zeros around
+    const SearchKernel &k = kernel();
+    for (int64_t i = 0; i < N; i++) {
+        const float *fa = left.data_ptr<float>() + i * C * h * w, *fb = right.data_ptr<float>() + i * C * h * w;
+        float *to = out.data_ptr<float>() + i * n * n * h * w;
+        at::parallel_for(0, h, 4, [&](int64_t begin, int64_t end) {
+            for (int64_t y = begin; y < end; y++) {
+                k.normalize_row(fa + y * w, C, h * w, w, na.data() + y * pitch, plane);
+                k.normalize_row(fb + y * w, C, h * w, w, nb.data() + (y + radius) * wide + radius, wide_plane);
+            }
+        });
+        at::parallel_for(0, h, 4, [&](int64_t begin, int64_t end) {
+            for (int64_t y = begin; y < end; y++)
+                for (int dy = 0; dy < n; dy++)
+                    k.correlate_row(na.data() + y * pitch, plane, nb.data() + (y + dy) * wide, wide_plane, C, w, n,
+                                    to + (dy * n * h + y) * w, h * w);
+        });
+    }
+    return out;
+}
+
+at::Tensor warp_bilinear(const at::Tensor &x, const at::Tensor &flow)
+{
+    const int64_t N = x.size(0), C = x.size(1), H = x.size(2), W = x.size(3);
+    at::Tensor from = x.to(at::kFloat).contiguous(), where = flow.to(at::kFloat).contiguous();
+    at::Tensor out = at::empty({N, C, H, W}, from.options());
+    const SearchKernel &k = kernel();
+    for (int64_t i = 0; i < N; i++) {
+        const float *source = from.data_ptr<float>() + i * C * H * W;
+        const float *f = where.data_ptr<float>() + i * 2 * H * W;
+        float *to = out.data_ptr<float>() + i * C * H * W;
+        at::parallel_for(0, H, 4, [&](int64_t begin, int64_t end) {
+            for (int64_t y = begin; y < end; y++)
+                k.bilinear_row(source, C, H, W, f + y * W, f + (H + y) * W, y, to + y * W);
+        });
+    }
+    return out;
+}
+
+// ---- all pairs -----------------------------------------------------------------------
+
+namespace {
+
+/// The rows of the matrix of all pairs are made in slices, whatever the threads: the same sums in the same order.
+constexpr int64_t num_slices = 8, block_rows = 32;
+
+/// What one slice knows of every column.
+struct Columns {
+    std::vector<float> most, sum;
+    std::vector<int32_t> where;
+};
+
+class Search {
+public:
+    Search(const at::Tensor &left, const at::Tensor &right, int64_t h, int64_t w, double penalty, int reach)
+        : left_(left.contiguous()), right_(right.t()), h_(h), w_(w), n_(h * w), reach_(reach),
+          bf16_(left.scalar_type() == at::kBFloat16), cost_(h * (2 * w - 1)), row_most_(n_), row_sum_(n_), row_best_(n_)
+    {
+        for (int64_t y = 0; y < h; y++)
+            for (int64_t x = 0; x < 2 * w - 1; x++)
+                cost_[y * (2 * w - 1) + x] = static_cast<float>(penalty * std::hypot(y, x - (w - 1)));
+    }
+
+    Searched run()
+    {
+        const bool all = reach_ >= 0;
+        Searched found;
+        auto floats = at::TensorOptions().dtype(at::kFloat);
+        found.there = at::empty({n_}, floats.dtype(at::kLong));
+        found.back = at::empty({n_}, floats.dtype(at::kLong));
+        if (all) {
+            products_ = at::empty({n_, n_}, left_.options());
+            found.forward = at::empty({2, n_}, floats);
+            found.backward = at::empty({2, n_}, floats);
+            found.sure_there = at::empty({n_}, floats);
+            found.sure_back = at::empty({n_}, floats);
+        }
+        columns_.resize(num_slices);
+        each_slice([&](int64_t s) { first_pass(s, found); });
+        merge();
+        std::copy(row_best_.begin(), row_best_.end(), found.there.data_ptr<int64_t>());
+        std::copy(columns_[0].where.begin(), columns_[0].where.begin() + n_, found.back.data_ptr<int64_t>());
+        if (!all)
+            return found;
+        for (int64_t i = 0; i < n_; i++)
+            row_most_[i] += std::log(row_sum_[i]);
+        for (int64_t j = 0; j < n_; j++)
+            columns_[0].most[j] += std::log(columns_[0].sum[j]);
+        std::vector<std::vector<float>> sums(num_slices);
+        each_slice([&](int64_t s) { second_pass(s, found, sums[s]); });
+        float *back = found.sure_back.data_ptr<float>();
+        std::fill(back, back + n_, 0.0f);
+        for (const auto &sum : sums)
+            for (int64_t j = 0; j < n_ && !sum.empty(); j++)
+                back[j] += sum[j];
+        return found;
+    }
+
+private:
+    template <class Body> void each_slice(const Body &body)
+    {
+        at::parallel_for(0, num_slices, 1, [&](int64_t begin, int64_t end) {
+            c10::InferenceMode inference; // a thread's own: it is not handed down
+            for (int64_t s = begin; s < end; s++)
+                body(s);
+        });
+    }
+
+    int64_t slice_begin(int64_t s) const { return std::min(n_, (n_ + num_slices - 1) / num_slices * s); }
+
+    /// The distance's cost from cell i to every cell.
+    void cost_row(int64_t i, float *out) const
+    {
+        const int64_t y = i / w_, x = i % w_;
+        for (int64_t v = 0; v < h_; v++)
+            std::memcpy(out + v * w_, &cost_[std::abs(v - y) * (2 * w_ - 1) + w_ - 1 - x], w_ * sizeof(float));
+    }
+
+    /// Softmax mean of the cells within reach of `best`. logit: of a cell
+    template <class Logit> void refine(int64_t best, const Logit &logit, float *x, float *y) const
+    {
+        const int64_t by = best / w_, bx = best % w_;
+        const float most = logit(best);
+        float sum = 0, sx = 0, sy = 0;
+        for (int64_t v = std::max<int64_t>(by - reach_, 0); v <= std::min(by + reach_, h_ - 1); v++) {
+            for (int64_t u = std::max<int64_t>(bx - reach_, 0); u <= std::min(bx + reach_, w_ - 1); u++) {
+                const float e = std::exp(logit(v * w_ + u) - most);
+                sum += e;
+                sx += e * static_cast<float>(u);
+                sy += e * static_cast<float>(v);
+            }
+        }
+        *x = sx / sum;
+        *y = sy / sum;
+    }
+
+    /// Products of the slice, best cells, sums of both directions' softmax.
+    void first_pass(int64_t s, const Searched &found)
+    {
+        const SearchKernel &k = kernel();
+        const int64_t end = slice_begin(s + 1);
+        Columns &c = columns_[s];
+        c.most.assign(n_, -3e38f);
+        c.sum.assign(n_, 0);
+        c.where.assign(n_, 0);
+        std::vector<float> logits(block_rows * n_), cost(n_), before(n_);
+        at::Tensor scratch = reach_ < 0 ? at::empty({block_rows, n_}, left_.options()) : at::Tensor();
+        for (int64_t first = slice_begin(s); first < end; first += block_rows) {
+            const int64_t rows = std::min(block_rows, end - first);
+            at::Tensor out = reach_ < 0 ? scratch.narrow(0, 0, rows) : products_.narrow(0, first, rows);
+            at::mm_out(out, left_.narrow(0, first, rows), right_);
+            const char *products = static_cast<const char *>(out.data_ptr());
+            before = c.most;
+            for (int64_t r = 0; r < rows; r++) {
+                const int64_t i = first + r;
+                float *l = &logits[r * n_];
+                cost_row(i, cost.data());
+                row_most_[i] = k.logits_row(products + r * n_ * left_.element_size(), bf16_, cost.data(), n_, l,
+                                            &row_best_[i]);
+                k.best_of_columns(l, static_cast<int32_t>(i), n_, c.most.data(), c.where.data());
+                if (reach_ < 0)
+                    continue;
+                row_sum_[i] = k.sum_row(l, row_most_[i], n_);
+                float *x = found.forward.data_ptr<float>() + i;
+                refine(row_best_[i], [&](int64_t j) { return l[j]; }, x, x + n_);
+            }
+            if (reach_ < 0)
+                continue;
+            k.rescale_columns(before.data(), c.most.data(), n_, c.sum.data());
+            for (int64_t r = 0; r < rows; r++)
+                k.sum_columns(&logits[r * n_], c.most.data(), n_, c.sum.data());
+        }
+    }
+
+    /// Bring what the slices know of the columns into the first.
+    void merge()
+    {
+        Columns &all = columns_[0];
+        for (int64_t s = 1; s < num_slices; s++) {
+            const Columns &c = columns_[s];
+            for (int64_t j = 0; j < n_; j++) {
+                const float most = std::max(all.most[j], c.most[j]);
+                if (reach_ >= 0)
+                    all.sum[j] = all.sum[j] * std::exp(all.most[j] - most) + c.sum[j] * std::exp(c.most[j] - most);
+                if (c.most[j] > all.most[j])
+                    all.where[j] = c.where[j];
+                all.most[j] = most;
+            }
+        }
+    }
+
+    float logit(int64_t i, int64_t j) const
+    {
+        const float product = bf16_ ? static_cast<float>(products_.const_data_ptr<at::BFloat16>()[i * n_ + j])
+                                    : products_.const_data_ptr<float>()[i * n_ + j];
+        return product - cost_[std::abs(i / w_ - j / w_) * (2 * w_ - 1) + w_ - 1 + j % w_ - i % w_];
+    }
+
+    /// Both directions multiplied, and the columns' best places.
+    void second_pass(int64_t s, const Searched &found, std::vector<float> &sums)
+    {
+        std::vector<float> cost(n_);
+        sums.assign(n_, 0);
+        const Columns &c = columns_[0];
+        for (int64_t i = slice_begin(s); i < slice_begin(s + 1); i++) {
+            cost_row(i, cost.data());
+            const char *row = static_cast<const char *>(products_.data_ptr()) + i * n_ * left_.element_size();
+            found.sure_there.data_ptr<float>()[i] =
+                kernel().agree_row(row, bf16_, cost.data(), row_most_[i], c.most.data(), n_, sums.data());
+            float *x = found.backward.data_ptr<float>() + i;
+            refine(c.where[i], [&](int64_t from) { return logit(from, i); }, x, x + n_);
+        }
+    }
+
+    at::Tensor left_, right_, products_;
+    int64_t h_, w_, n_;
+    int reach_;
+    bool bf16_;
+    std::vector<float> cost_; // by |rows| apart and columns apart
+    std::vector<float> row_most_, row_sum_;
+    std::vector<int32_t> row_best_;
+    std::vector<Columns> columns_;
+};
+
+} // namespace
+
+Searched search_cells(const at::Tensor &left, const at::Tensor &right, int64_t h, int64_t w, double penalty, int reach)
+{
+    TORCH_CHECK(h * w % slack == 0, "A map of ", h, "x", w, " cells: their number must be a multiple of ", slack, ".");
+    return Search(left, right, h, w, penalty, reach).run();
+}
+
+} // namespace mardini
