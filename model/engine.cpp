@@ -3,7 +3,7 @@
 #include "engine.h"
 
 #include "checkpoint.h"
-#include "frame.h"
+#include "fused.h"
 #include "precision.h"
 
 #include <ATen/Parallel.h>
@@ -34,8 +34,9 @@ struct Given {
     MardiniFrame frame;   // the caller's planes
     Features features;    // (1,...) at the motion resolution
     Tensor tokens;        // (1,tokens,D)
-    Tensor packed;        // (1,6,h,w) full size; made when the frame is first a source of pixels
-    std::vector<Tensor> planes; // full size, for the formats whose planes are not the packed frame's
+    Pixels pixels;        // on the processor; taken when the frame is first a source of them
+    Tensor packed;        // on a card: (1,6,h,w) full size
+    std::vector<Tensor> planes; // on a card: full size, for the formats whose planes are not the packed frame's
 };
 
 class Engine {
@@ -57,12 +58,20 @@ public:
         default:
             bf16_ = false;
         }
+        settle_weights();
         if (settings.steps > 0)
             throw Failure(ENOSYS, "steps=" + std::to_string(settings.steps) + " was asked for, but \"" + checkpoint +
                                       "\" has no denoiser; use steps=0.");
         say(MARDINI_LOG_VERBOSE, std::string("network ") + network_->config().preset + " on " + device_.str() + " in " +
                                      (bf16_ ? "bf16" : "fp32") + ", motion at 1/" +
                                      std::to_string(geometry_.reduction));
+    }
+
+    ~Engine()
+    {
+        const std::string report = profile_.report();
+        if (!report.empty())
+            say(Profile::is_wanted() ? MARDINI_LOG_INFO : MARDINI_LOG_VERBOSE, report);
     }
 
     void say(int level, const std::string &message) const
@@ -75,7 +84,10 @@ public:
     {
         Given given;
         given.frame = frame;
+        Profile::Timer load(profile_, Stage::Load);
         Tensor packed = pack_frame(given);
+        load.stop();
+        Profile::Timer encoder(profile_, Stage::Encoder);
         Autocast autocast(device_.type(), bf16_);
         given.features = network_->encoder(reduce(geometry_, packed));
         given.tokens = network_->planner->tokenize(given.features.eighth);
@@ -90,7 +102,11 @@ public:
             it = it->first.first == id || it->first.second == id ? matches_.erase(it) : std::next(it);
     }
 
-    double compare(int64_t id_a, int64_t id_b) { return 100 * unlikeness(find(id_a).features, find(id_b).features); }
+    double compare(int64_t id_a, int64_t id_b)
+    {
+        Profile::Timer timer(profile_, Stage::Compare);
+        return 100 * unlikeness(find(id_a).features, find(id_b).features);
+    }
 
     void make(const int64_t *ids, const double *times, int num_given, const double *masked, int num_masked,
               const MardiniFrame *out, float *confidence);
@@ -120,20 +136,27 @@ private:
                                       std::to_string(torch::cuda::device_count()) + " CUDA devices.");
     }
 
+    /// Weights in the type and layout they are used in: else every call would convert them anew.
+    void settle_weights()
+    {
+        torch::NoGradGuard no_grad;
+        for (auto &module : network_->modules()) {
+            const bool is_conv = module->as<torch::nn::Conv2d>(), is_linear = module->as<torch::nn::Linear>();
+            if (!is_conv && !is_linear)
+                continue;
+            for (auto &p : module->parameters(/*recurse=*/false)) {
+                Tensor t = bf16_ ? p.detach().to(torch::kBFloat16) : p.detach();
+                p.set_data(is_conv && p.dim() == 4 ? t.contiguous(at::MemoryFormat::ChannelsLast) : t);
+            }
+        }
+    }
+
     Given &find(int64_t id)
     {
         auto it = given_.find(id);
         if (it == given_.end())
             throw Failure(EINVAL, "Frame " + std::to_string(id) + " is not known; add it first.");
         return it->second;
-    }
-
-    /// True if the packed frame holds every plane but alpha as it is stored.
-    bool packed_is_whole() const
-    {
-        const MardiniFormat &f = geometry_.format;
-        return f.color == MARDINI_COLOR_GRAY ||
-               (f.color == MARDINI_COLOR_YUV && f.log2_chroma_width == 1 && f.log2_chroma_height == 1);
     }
 
     Tensor pack_frame(const Given &given) const
@@ -149,11 +172,15 @@ private:
     {
         for (auto &[id, given] : given_) {
             if (std::find(sources.begin(), sources.end(), id) == sources.end()) {
+                given.pixels = Pixels();
                 given.packed = Tensor();
                 given.planes.clear();
+            } else if (device_.is_cpu()) {
+                if (given.pixels.packed.empty())
+                    given.pixels = take_pixels(geometry_, given.frame);
             } else if (!given.packed.defined()) {
                 given.packed = pack_frame(given);
-                if (!packed_is_whole() || geometry_.format.alpha)
+                if (!packed_is_whole(geometry_.format) || geometry_.format.alpha)
                     for (int p = 0; p < geometry_.num_planes; p++)
                         given.planes.push_back(load_plane(geometry_, given.frame, p).to(device_));
             }
@@ -168,6 +195,8 @@ private:
         return it->second;
     }
 
+    float paint_frame(const Given &before, const Given &after, const Refined &refined, const Pairs &pairs,
+                      const MardiniFrame &out);
     float compose_frame(const Given &before, const Given &after, const Refined &refined, const Pairs &pairs,
                         const MardiniFrame &out);
     void compose_plane(const Given &before, const Given &after, const Motion &motion, const Pairs &pairs,
@@ -176,6 +205,7 @@ private:
 
     MardiniLog log_;
     void *log_opaque_;
+    Profile profile_;
     Geometry geometry_;
     torch::Device device_;
     Network network_{nullptr};
@@ -198,7 +228,23 @@ static Motion enlarged(const Motion &m, int64_t h, int64_t w, double scale)
             resize(m.uncertainty, h, w)};
 }
 
-/// A plane that the packed frame does not hold as stored: another subsampling, GBR or alpha.
+float Engine::paint_frame(const Given &before, const Given &after, const Refined &refined, const Pairs &pairs,
+                          const MardiniFrame &out)
+{
+    Painting p;
+    p.before = &before.pixels;
+    p.after = &after.pixels;
+    p.distance_before = pairs.distance_before.item<float>();
+    p.distance_after = pairs.distance_after.item<float>();
+    p.vanish = vanishing(pairs).item<float>();
+    p.motion = refined.half;
+    p.hidden = refined.hidden;
+    p.head = [this](const Tensor &inputs) { return network_->generator->head(inputs); };
+    p.dtype = bf16_ ? torch::kBFloat16 : torch::kFloat32;
+    return paint(geometry_, p, out, profile_);
+}
+
+/// On a card: a plane that the packed frame does not hold as stored: another subsampling, GBR or alpha.
 void Engine::compose_plane(const Given &before, const Given &after, const Motion &motion, const Pairs &pairs,
                            const Tensor &logits, const Tensor &change, const Tensor &moved, int64_t first,
                            int64_t skip, int64_t rows, int plane, const MardiniFrame &out)
@@ -234,6 +280,7 @@ float Engine::compose_frame(const Given &before, const Given &after, const Refin
         const int64_t end = std::min(start + band_rows, h), begin = std::max<int64_t>(start - halo, 0);
         const int64_t last = std::min(end + halo, h), skip = start - begin, rows = end - start;
         auto band = [&](const Tensor &x) { return x.slice(2, begin, last); };
+        Profile::Timer sample_timer(profile_, Stage::Sample);
         Motion m = rows_of(motion, begin, last);
         Candidates c = candidates(before.packed, after.packed, m, pairs, Sampling::Bicubic, begin);
         Tensor composite = compose(c, c.prior);
@@ -241,7 +288,11 @@ float Engine::compose_frame(const Given &before, const Given &after, const Refin
                                      c.chroma.select(1, 0) - c.chroma.select(1, 1)}, 1);
         Tensor a = band(before.packed), b = band(after.packed);
         Tensor still = (a.slice(1, 0, 4) - b.slice(1, 0, 4)).abs();
+        sample_timer.stop();
+        Profile::Timer head_timer(profile_, Stage::Head);
         Finish f = network_->generator->finish(composite, difference, still, band(hidden));
+        head_timer.stop();
+        Profile::Timer store_timer(profile_, Stage::Store);
         Tensor logits = c.prior + unpack_logits(f.visibility), change = vanish * f.residual;
         Tensor uncertainty = vanish * at::softplus(m.uncertainty + f.uncertainty - 4) * band(moved);
         // Half as sure where an error of eight codes of 8 bits is expected.
@@ -249,7 +300,7 @@ float Engine::compose_frame(const Given &before, const Given &after, const Refin
         certainty += sure.sum().item<double>();
         counted += sure.numel();
 
-        if (packed_is_whole()) {
+        if (packed_is_whole(geometry_.format)) {
             Tensor blend = cross_fade(a, b, pairs);
             Tensor made = (blend + band(moved) * (compose(c, logits) + change - blend)).slice(2, skip, skip + rows);
             for (int p = 0; p < geometry_.num_planes; p++)
@@ -257,7 +308,7 @@ float Engine::compose_frame(const Given &before, const Given &after, const Refin
                     store_plane(geometry_, unpack_change(geometry_, made, p).cpu(), p == 0 ? 2 * start : start, out, p);
         }
         for (int p = 0; p < geometry_.num_planes; p++)
-            if (!packed_is_whole() || (p > 0 && !geometry_.is_chroma(p)))
+            if (!packed_is_whole(geometry_.format) || (p > 0 && !geometry_.is_chroma(p)))
                 compose_plane(before, after, m, pairs, logits, change, band(moved), begin, skip, rows, p, out);
     }
     return static_cast<float>(certainty / counted);
@@ -291,7 +342,10 @@ void Engine::make(const int64_t *ids, const double *times, int num_given, const 
     for (int i = 0; i < num_masked; i++)
         for (int k : choose_references(given, masked[i]).index)
             sources.push_back(ids[k]);
-    keep_pixels(sources);
+    {
+        Profile::Timer timer(profile_, Stage::Load);
+        keep_pixels(sources);
+    }
 
     Tensor masked_times = at::empty({1, num_masked}, torch::kFloat32);
     for (int i = 0; i < num_masked; i++)
@@ -299,6 +353,7 @@ void Engine::make(const int64_t *ids, const double *times, int num_given, const 
     Pairs pairs = make_pairs(given_times, masked_times, device_);
     auto row = [](const Tensor &t, int64_t i) { return t.slice(0, i, i + 1); };
     Autocast autocast(device_.type(), bf16_);
+    Profile::Timer match_timer(profile_, Stage::Match);
     std::vector<const Match *> pair_matches;
     for (int i = 0; i < num_masked; i++)
         pair_matches.push_back(&match(ids[pairs.before[i].item<int64_t>()], ids[pairs.after[i].item<int64_t>()]));
@@ -310,9 +365,13 @@ void Engine::make(const int64_t *ids, const double *times, int num_given, const 
     };
     Match matches = {gather(&Match::forward), gather(&Match::backward), gather(&Match::confidence_forward),
                      gather(&Match::confidence_backward)};
+    match_timer.stop();
+    Profile::Timer planner_timer(profile_, Stage::Planner);
     const int64_t token_rows = find(ids[0]).features.eighth.size(2) / 4;
     Plan plan = network_->planner->forward(at::cat(tokens), matches, pairs, given_times.to(device_),
                                            masked_times.to(device_), token_rows, false);
+
+    planner_timer.stop();
 
     // Refined and composed one by one: memory does not grow with their number.
     for (int64_t i = 0; i < num_masked; i++) {
@@ -323,11 +382,15 @@ void Engine::make(const int64_t *ids, const double *times, int num_given, const 
                  row(plan.features, i), row(plan.seed, i), row(plan.tokens, i)};
         Pairs pair{row(pairs.before, i), row(pairs.after, i), row(pairs.distance_before, i),
                    row(pairs.distance_after, i)};
+        Profile::Timer refine_timer(profile_, Stage::Refine);
         Refined refined = network_->generator->refine(own, before.features, after.features, pair);
-        const float certainty = compose_frame(before, after, refined, pair, out[i]);
+        refine_timer.stop();
+        const float certainty = device_.is_cpu() ? paint_frame(before, after, refined, pair, out[i])
+                                                 : compose_frame(before, after, refined, pair, out[i]);
         if (confidence)
             confidence[i] = certainty;
     }
+    profile_.add_frames(num_masked);
 }
 
 } // namespace mardini

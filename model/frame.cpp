@@ -8,9 +8,7 @@
 
 namespace mardini {
 
-// Luma of GBR frames: the weights of BT.601, whatever the primaries; they only decide what the network sees.
-static constexpr double red = 0.299, green = 0.587, blue = 0.114;
-static constexpr double cb_scale = 0.5 / (1 - blue), cr_scale = 0.5 / (1 - red);
+using namespace luma_weights;
 
 static int ceil_shift(int size, int shift)
 {
@@ -42,6 +40,16 @@ int64_t Geometry::plane_width(int plane) const
     return is_chroma(plane) ? ceil_shift(format.width, format.log2_chroma_width) : format.width;
 }
 
+int64_t Geometry::padded_height(int plane) const
+{
+    return is_chroma(plane) ? height >> format.log2_chroma_height : height;
+}
+
+int64_t Geometry::padded_width(int plane) const
+{
+    return is_chroma(plane) ? width >> format.log2_chroma_width : width;
+}
+
 template <class Sample>
 static void load_rows(const uint8_t *data, ptrdiff_t stride, int64_t h, int64_t w, int64_t W, float middle,
                       int64_t begin, int64_t end, float *out)
@@ -58,8 +66,7 @@ static void load_rows(const uint8_t *data, ptrdiff_t stride, int64_t h, int64_t 
 Tensor load_plane(const Geometry &g, const MardiniFrame &frame, int plane)
 {
     const int64_t h = g.plane_height(plane), w = g.plane_width(plane);
-    const int64_t H = g.is_chroma(plane) ? g.height >> g.format.log2_chroma_height : g.height;
-    const int64_t W = g.is_chroma(plane) ? g.width >> g.format.log2_chroma_width : g.width;
+    const int64_t H = g.padded_height(plane), W = g.padded_width(plane);
     Tensor t = at::empty({1, 1, H, W}, torch::kFloat32);
     float *out = t.data_ptr<float>();
     const float middle = static_cast<float>(1 << (g.format.depth - 1));

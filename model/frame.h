@@ -13,6 +13,12 @@
 
 namespace mardini {
 
+/// Luma of GBR frames: the weights of BT.601, whatever the primaries; they only decide what the network sees.
+namespace luma_weights {
+constexpr double red = 0.299, green = 0.587, blue = 0.114;
+constexpr double cb_scale = 0.5 / (1 - blue), cr_scale = 0.5 / (1 - red);
+} // namespace luma_weights
+
 /// Sizes that follow from a format. The luma size is padded on the right and below, by repetition.
 struct Geometry {
     explicit Geometry(const MardiniFormat &format, int motion_side);
@@ -25,6 +31,9 @@ struct Geometry {
     int64_t plane_height(int plane) const;
     int64_t plane_width(int plane) const;
     bool is_chroma(int plane) const;
+    /// Size of a plane that fits the padded luma.
+    int64_t padded_height(int plane) const;
+    int64_t padded_width(int plane) const;
 };
 
 /// One plane as float32 (1,1,H,W), padded to the size that fits the padded luma.

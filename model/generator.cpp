@@ -76,12 +76,15 @@ Refined GeneratorImpl::refine(const Plan &plan, const Features &a, const Feature
     return r;
 }
 
+Tensor GeneratorImpl::head(const Tensor &inputs)
+{
+    return head3(act(head2(act(head1(inputs)))));
+}
+
 Finish GeneratorImpl::finish(const Tensor &composite, const Tensor &difference, const Tensor &still,
                              const Tensor &hidden)
 {
-    Tensor x = act(head1(at::cat({composite, difference, still, hidden}, 1)));
-    x = head3(act(head2(x))).to(torch::kFloat32);
-    auto parts = x.split_with_sizes({packed_channels, 4 * num_candidates, 1}, 1);
+    auto parts = head(at::cat({composite, difference, still, hidden}, 1)).to(torch::kFloat32).split_with_sizes({packed_channels, 4 * num_candidates, 1}, 1);
     return {parts[0], parts[1], parts[2]};
 }
 

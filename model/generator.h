@@ -44,6 +44,9 @@ struct GeneratorImpl : torch::nn::Module {
     ///   hidden                 Refined::hidden, resized to (h, w)
     Finish finish(const Tensor &composite, const Tensor &difference, const Tensor &still, const Tensor &hidden);
 
+    /// The same without names: finish()'s inputs side by side -> residual, visibility, uncertainty side by side.
+    Tensor head(const Tensor &inputs);
+
     torch::nn::Conv2d in8{nullptr}, delta8{nullptr}, up8{nullptr}, in4{nullptr}, delta4{nullptr}, up4{nullptr},
         head1{nullptr}, head2{nullptr}, head3{nullptr};
     torch::nn::Sequential blocks8;

@@ -1,0 +1,451 @@
+// The inner loops of fused.cpp, written once over the vectors of vectors.h, which comes first. Included by it several
+// times, each time in a namespace of its own with other instructions allowed.
+//
+// Everything runs over packed columns: a vector holds one of the four luma samples of LANES squares, or their chroma.
+
+// ---- samples -------------------------------------------------------------------
+
+/// Cubic weights of the four samples around a position, `t` beyond the second; Keys' kernel with a = -0.75.
+INLINE void cubic(vf t, vf w[4])
+{
+    const float a = -0.75f;
+    vf s = 1.0f - t, t1 = t + 1.0f, s1 = s + 1.0f;
+    w[0] = ((a * t1 - 5 * a) * t1 + 8 * a) * t1 - 4 * a;
+    w[1] = ((a + 2) * t - (a + 3)) * t * t + 1.0f;
+    w[2] = ((a + 2) * s - (a + 3)) * s * s + 1.0f;
+    w[3] = ((a * s1 - 5 * a) * s1 + 8 * a) * s1 - 4 * a;
+}
+
+/// Where to sample a plane: the first of the 4x4 samples, and the weights.
+struct Position {
+    vi offset; ///< samples from the plane's first in the margin
+    vf x[4], y[4];
+};
+
+INLINE Position locate(const Plane &p, vf x, vf y)
+{
+    Position at;
+    // Beyond the margin all four samples are the border's; what is not a number goes there as well.
+    x = lowest(highest(x, all(-2.0f)), all(static_cast<float>(p.width)));
+    y = lowest(highest(y, all(-2.0f)), all(static_cast<float>(p.height)));
+    x += 2.0f; // from the margin's second sample on: not negative, so that truncation is floor
+    y += 2.0f;
+    vi column = __builtin_convertvector(x, vi), row = __builtin_convertvector(y, vi);
+    cubic(x - __builtin_convertvector(column, vf), at.x);
+    cubic(y - __builtin_convertvector(row, vf), at.y);
+    at.offset = row * static_cast<int32_t>(p.stride) + column;
+    return at;
+}
+
+INLINE vf as_float(vi x)
+{
+    return __builtin_convertvector(x, vf);
+}
+
+INLINE vf sample(const Plane &p, const Position &at, Kind kind)
+{
+    vf sum = {};
+    for (int r = 0; r < 4; r++) {
+        const uint8_t *line = p.data.get();
+        vf row;
+        if (kind == Kind::U8) {
+            line += r * p.stride;
+            vu taps = (vu)GATHER(line, at.offset);
+            row = at.x[FIRST(4, 0)] * as_float((vi)(taps & 255)) + at.x[FIRST(4, 1)] * as_float((vi)(taps >> 8 & 255)) +
+                  at.x[FIRST(4, 2)] * as_float((vi)(taps >> 16 & 255)) + at.x[FIRST(4, 3)] * as_float((vi)(taps >> 24));
+        } else if (kind == Kind::U16) {
+            line += 2 * r * p.stride;
+            vu left = (vu)GATHER(line, at.offset * 2), right = (vu)GATHER(line + 4, at.offset * 2);
+            row = at.x[FIRST(2, 0)] * as_float((vi)(left & 65535)) + at.x[FIRST(2, 1)] * as_float((vi)(left >> 16)) +
+                  at.x[2 + FIRST(2, 0)] * as_float((vi)(right & 65535)) +
+                  at.x[2 + FIRST(2, 1)] * as_float((vi)(right >> 16));
+        } else {
+            line += 4 * r * p.stride;
+            row = vf{};
+            for (int c = 0; c < 4; c++)
+                row += at.x[c] * (vf)GATHER(line + 4 * c, at.offset * 4);
+        }
+        sum += at.y[r] * row;
+    }
+    return sum * p.scale + p.offset;
+}
+
+/// LANES samples from `p` on.
+INLINE vf load_samples(const uint8_t *p, Kind kind)
+{
+    if (kind == Kind::U8) {
+        v8 v;
+        memcpy(&v, p, sizeof(v));
+        return as_float(__builtin_convertvector(v, vi));
+    }
+    if (kind == Kind::U16) {
+        v16 v;
+        memcpy(&v, p, sizeof(v));
+        return as_float(__builtin_convertvector(v, vi));
+    }
+    return load(reinterpret_cast<const float *>(p));
+}
+
+/// 2 * LANES samples from `p` on, those of even and of odd place.
+INLINE void load_pairs(const uint8_t *p, Kind kind, vf *even, vf *odd)
+{
+    if (kind == Kind::U8) {
+        v16 v;
+        memcpy(&v, p, sizeof(v));
+        vi wide = __builtin_convertvector(v, vi);
+        vf low = as_float(wide & 255), high = as_float(wide >> 8);
+        *even = FIRST(2, 0) ? high : low;
+        *odd = FIRST(2, 0) ? low : high;
+    } else if (kind == Kind::U16) {
+        vu v;
+        memcpy(&v, p, sizeof(v));
+        vf low = as_float((vi)(v & 65535)), high = as_float((vi)(v >> 16));
+        *even = FIRST(2, 0) ? high : low;
+        *odd = FIRST(2, 0) ? low : high;
+    } else {
+        const float *f = reinterpret_cast<const float *>(p);
+        for (int i = 0; i < LANES; i++) {
+            (*even)[i] = f[2 * i];
+            (*odd)[i] = f[2 * i + 1];
+        }
+    }
+}
+
+/// The packed square at (y, x ..): four luma samples, Cb, Cr.
+INLINE void load_packed(const std::vector<Plane> &p, int64_t y, int64_t x, Kind kind, vf v[6])
+{
+    for (int dy = 0; dy < 2; dy++)
+        load_pairs(p[0].at(2 * y + dy, 2 * x), kind, &v[2 * dy], &v[2 * dy + 1]);
+    for (int c = 0; c < 2; c++)
+        v[4 + c] = load_samples(p[1 + c].at(y, x), kind);
+    for (int c = 0; c < 6; c++)
+        v[c] = v[c] * p[0].scale + p[0].offset;
+}
+
+/// Values -> codes, rounded to the nearest and clamped.
+INLINE vi codes(vf v, float middle)
+{
+    v = v * middle + middle;
+    v = lowest(highest(v, vf{}), all(2 * middle - 1));
+    return __builtin_convertvector((v + 8388608.0f) - 8388608.0f, vi); // 2^23: adding it rounds
+}
+
+INLINE void store_codes(uint8_t *p, vi v, bool wide)
+{
+    if (wide) {
+        v16 narrow = __builtin_convertvector(v, v16);
+        memcpy(p, &narrow, sizeof(narrow));
+    } else {
+        v8 narrow = __builtin_convertvector(v, v8);
+        memcpy(p, &narrow, sizeof(narrow));
+    }
+}
+
+/// 2 * LANES codes, those of even and of odd place.
+INLINE void store_pairs(uint8_t *p, vi even, vi odd, bool wide)
+{
+    vi low = FIRST(2, 0) ? odd : even, high = FIRST(2, 0) ? even : odd;
+    if (wide) {
+        vi both = low | high << 16;
+        memcpy(p, &both, sizeof(both));
+    } else {
+        v16 both = __builtin_convertvector(low | high << 8, v16);
+        memcpy(p, &both, sizeof(both));
+    }
+}
+
+// ---- rows ----------------------------------------------------------------------
+
+/// above + down * (below - above)
+static void mix_rows(const float *above, const float *below, float down, int64_t w, float *out)
+{
+    for (int64_t x = 0; x < w; x += LANES)
+        store(out + x, (1.0f - down) * load(above + x) + down * load(below + x));
+}
+
+static void resize_row(const float *row, const Steps &steps, int64_t w, float *out)
+{
+    for (int64_t x = 0; x < w; x += LANES) {
+        vi left, right;
+        memcpy(&left, steps.left.data() + x, sizeof(left));
+        memcpy(&right, steps.right.data() + x, sizeof(right));
+        vf part = load(steps.part.data() + x);
+        const uint8_t *from = reinterpret_cast<const uint8_t *>(row);
+        store(out + x, (1.0f - part) * (vf)GATHER(from, left * 4) + part * (vf)GATHER(from, right * 4));
+    }
+}
+
+INLINE void difference_row(const Band &b, int64_t y, float *out, Kind kind)
+{
+    for (int64_t x = 0; x < b.w; x += LANES) {
+        vf a[6], c[6], most = {};
+        load_packed(*b.packed[0], y, x, kind, a);
+        load_packed(*b.packed[1], y, x, kind, c);
+        for (int i = 0; i < 6; i++) {
+            vf d = a[i] - c[i];
+            most = highest(most, d < 0 ? -d : d);
+        }
+        store(out + x, 64.0f * most); // half the codes of 8 bits
+    }
+}
+
+/// Largest within four rows and columns around, at most 1. The rows' margins hold zeros; tmp has them too.
+static void moved_row(const float *const rows[9], int64_t w, float *tmp, float *out)
+{
+    for (int64_t x = 0; x < w; x += LANES) {
+        vf most = load(rows[0] + x);
+        for (int i = 1; i < 9; i++)
+            most = highest(most, load(rows[i] + x));
+        store(tmp + x, most);
+    }
+    for (int64_t x = 0; x < w; x += LANES) {
+        vf most = load(tmp + x);
+        for (int i = -4; i <= 4; i++)
+            most = highest(most, load(tmp + x + i));
+        store(out + x, lowest(most, all(1.0f)));
+    }
+}
+
+/// tmp[channel][lane] -> the head's input, channels innermost.
+INLINE void put_input(const Band &b, int64_t row, int64_t x, const vf *channels)
+{
+    const int64_t C = b.input_channels, first = (row * b.w + x) * C;
+    if (b.bf16) {
+        uint16_t tmp[max_input * LANES];
+        for (int64_t c = 0; c < C; c++) {
+            vu bits;
+            memcpy(&bits, &channels[c], sizeof(bits));
+            bits = (bits + 0x7fff + (bits >> 16 & 1)) >> 16; // to the nearest, ties to even
+            v16 narrow = __builtin_convertvector(bits, v16);
+            memcpy(tmp + c * LANES, &narrow, sizeof(narrow));
+        }
+        uint16_t *to = static_cast<uint16_t *>(b.input) + first;
+        for (int i = 0; i < LANES; i++)
+            for (int64_t c = 0; c < C; c++)
+                *to++ = tmp[c * LANES + i];
+    } else {
+        float *to = static_cast<float *>(b.input) + first;
+        const float *from = reinterpret_cast<const float *>(channels);
+        for (int i = 0; i < LANES; i++)
+            for (int64_t c = 0; c < C; c++)
+                *to++ = from[c * LANES + i];
+    }
+}
+
+INLINE void get_output(const Band &b, int64_t row, int64_t x, vf *channels)
+{
+    const int64_t first = (row * b.w + x) * num_output;
+    float *tmp = reinterpret_cast<float *>(channels);
+    if (b.bf16) {
+        const uint16_t *from = static_cast<const uint16_t *>(b.output) + first;
+        for (int i = 0; i < LANES; i++) {
+            for (int c = 0; c < num_output; c++) {
+                const uint32_t bits = static_cast<uint32_t>(*from++) << 16;
+                memcpy(&tmp[c * LANES + i], &bits, sizeof(bits));
+            }
+        }
+    } else {
+        const float *from = static_cast<const float *>(b.output) + first;
+        for (int i = 0; i < LANES; i++)
+            for (int c = 0; c < num_output; c++)
+                tmp[c * LANES + i] = *from++;
+    }
+}
+
+/// Sample both frames for packed row `row` of the band, keep samples and logits, write the head's input.
+INLINE void sample_row(const Band &b, int64_t row, Kind kind)
+{
+    const int64_t y = b.begin + row, pitch = b.pitch;
+    const float W = static_cast<float>(2 * b.w), H = static_cast<float>(2 * b.h);
+    const float *near = b.field(row), *hidden = b.hidden_row(row);
+    float *samples = b.sample(row), *logits = b.logit(row);
+    const std::vector<Plane> &pa = *b.packed[0], &pb = *b.packed[1];
+    for (int64_t x = 0; x < b.w; x += LANES) {
+        vf in[max_input], coarse[4] = {}, still_a[6], still_b[6];
+        load_packed(pa, y, x, kind, still_a);
+        load_packed(pb, y, x, kind, still_b);
+        vf column = 2.0f * (lanes() + static_cast<float>(x));
+        for (int dy = 0; dy < 2; dy++) {
+            const float *far = b.field(row + (dy ? 1 : -1));
+            vf left[8], middle[8], right[8];
+            for (int k = 0; k < 8; k++) {
+                const float *n = near + k * pitch + x, *f = far + k * pitch + x;
+                left[k] = 0.75f * load(n - 1) + 0.25f * load(f - 1);
+                middle[k] = 0.75f * load(n) + 0.25f * load(f);
+                right[k] = 0.75f * load(n + 1) + 0.25f * load(f + 1);
+            }
+            for (int dx = 0; dx < 2; dx++) {
+                const int s = 2 * dy + dx;
+                vf f[8]; // displacement to a x y, to b x y, visibility
+                for (int k = 0; k < 8; k++)
+                    f[k] = 0.75f * middle[k] + 0.25f * (dx ? right[k] : left[k]);
+                const float line = static_cast<float>(2 * y + dy);
+                vf xa = column + f[0] + static_cast<float>(dx), ya = line + f[1];
+                vf xb = column + f[2] + static_cast<float>(dx), yb = line + f[3];
+                vf a = sample(pa[0], locate(pa[0], xa, ya), kind), c = sample(pb[0], locate(pb[0], xb, yb), kind);
+                vi out_a = (xa < -0.5f) | (xa > W - 0.5f) | (ya < -0.5f) | (ya > H - 0.5f);
+                vi out_b = (xb < -0.5f) | (xb > W - 0.5f) | (yb < -0.5f) | (yb > H - 0.5f);
+                vf l[4] = {f[4] + b.prior[0] - (out_a ? all(outside_penalty) : vf{}),
+                           f[5] + b.prior[1] - (out_b ? all(outside_penalty) : vf{}), f[6] + b.prior[0],
+                           f[7] + b.prior[1]};
+                for (int k = 0; k < 4; k++) {
+                    store(logits + (4 * k + s) * pitch + x, l[k]);
+                    coarse[k] += 0.25f * l[k];
+                }
+                store(samples + s * pitch + x, a);
+                store(samples + (4 + s) * pitch + x, c);
+                softmax(l);
+                in[s] = l[0] * a + l[1] * c + l[2] * still_a[s] + l[3] * still_b[s];
+                in[6 + s] = a - c;
+                vf d = still_a[s] - still_b[s];
+                in[12 + s] = d < 0 ? -d : d;
+            }
+        }
+        softmax(coarse);
+        vf half = lanes() + static_cast<float>(x);
+        const float line = static_cast<float>(y);
+        Position at_a = locate(pa[1], half + 0.5f * load(near + x), line + 0.5f * load(near + pitch + x));
+        Position at_b = locate(pb[1], half + 0.5f * load(near + 2 * pitch + x), line + 0.5f * load(near + 3 * pitch + x));
+        for (int c = 0; c < 2; c++) {
+            vf a = sample(pa[1 + c], at_a, kind), d = sample(pb[1 + c], at_b, kind);
+            store(samples + (8 + c) * pitch + x, a);
+            store(samples + (10 + c) * pitch + x, d);
+            in[4 + c] = coarse[0] * a + coarse[1] * d + coarse[2] * still_a[4 + c] + coarse[3] * still_b[4 + c];
+            in[10 + c] = a - d;
+        }
+        for (int64_t c = 16; c < b.input_channels; c++)
+            in[c] = load(hidden + (c - 16) * pitch + x);
+        put_input(b, row, x, in);
+    }
+}
+
+/// Apply the head's output to packed row `row`: its logits and change take the place of what was there.
+/// @return sum over the row of how sure the network is
+static double judge_row(const Band &b, int64_t row)
+{
+    const float *uncertainty = b.field(row) + 8 * b.pitch, *moved = b.moved_at(row), *extra = b.extra_row(row);
+    float *logits = b.logit(row), *change = b.change(row);
+    vf sum = {};
+    for (int64_t x = 0; x < b.w; x += LANES) {
+        vf out[num_output];
+        get_output(b, row, x, out);
+        for (int c = 0; c < 6; c++) {
+            vf d = b.vanish * out[c];
+            if (extra)
+                d += load(extra + c * b.pitch + x);
+            store(change + c * b.pitch + x, d);
+        }
+        for (int c = 0; c < 16; c++)
+            store(logits + c * b.pitch + x, load(logits + c * b.pitch + x) + out[6 + c]);
+        vf u = b.vanish * softplus(load(uncertainty + x) + out[22] - 4.0f) * load(moved + x);
+        sum += 1.0f / (1.0f + 16.0f * u); // half as sure where an error of eight codes of 8 bits is expected
+    }
+    double total = 0;
+    for (int i = 0; i < LANES; i++)
+        total += sum[i];
+    return total;
+}
+
+/// Weigh the kept samples of packed row `row` and round: two lines of luma, one of each chroma.
+INLINE void store_row(const Band &b, int64_t row, const Lines &lines, Kind kind)
+{
+    const int64_t y = b.begin + row, pitch = b.pitch;
+    const bool wide = kind == Kind::U16;
+    const float *samples = b.sample(row), *logits = b.logit(row), *change = b.change(row), *moved = b.moved_at(row);
+    for (int64_t x = 0; x < b.w; x += LANES) {
+        vf still_a[6], still_b[6], made[6], coarse[4] = {};
+        load_packed(*b.packed[0], y, x, kind, still_a);
+        load_packed(*b.packed[1], y, x, kind, still_b);
+        for (int s = 0; s < 4; s++) {
+            vf l[4];
+            for (int k = 0; k < 4; k++) {
+                l[k] = load(logits + (4 * k + s) * pitch + x);
+                coarse[k] += 0.25f * l[k];
+            }
+            softmax(l);
+            made[s] = l[0] * load(samples + s * pitch + x) + l[1] * load(samples + (4 + s) * pitch + x) +
+                      l[2] * still_a[s] + l[3] * still_b[s];
+        }
+        softmax(coarse);
+        for (int c = 0; c < 2; c++)
+            made[4 + c] = coarse[0] * load(samples + (8 + c) * pitch + x) +
+                          coarse[1] * load(samples + (10 + c) * pitch + x) + coarse[2] * still_a[4 + c] +
+                          coarse[3] * still_b[4 + c];
+        vf share = load(moved + x);
+        vi out[6];
+        for (int c = 0; c < 6; c++) {
+            // a + s (b - a): equal pixels stay equal whatever the rounding.
+            vf blend = still_a[c] + b.fade * (still_b[c] - still_a[c]);
+            out[c] = codes(blend + share * (made[c] + load(change + c * pitch + x) - blend), b.middle);
+        }
+        const int bytes = wide ? 2 : 1;
+        store_pairs(lines.at[0] + 2 * x * bytes, out[0], out[1], wide);
+        store_pairs(lines.at[1] + 2 * x * bytes, out[2], out[3], wide);
+        store_codes(lines.at[2] + x * bytes, out[4], wide);
+        store_codes(lines.at[3] + x * bytes, out[5], wide);
+    }
+}
+
+/// One line of a plane that the packed frame does not hold, everything at the plane's own size.
+INLINE void plane_row(const PlaneLine &p, uint8_t *out, Kind kind)
+{
+    const float line = static_cast<float>(p.y);
+    for (int64_t x = 0; x < p.width; x += LANES) {
+        vf column = lanes() + static_cast<float>(x), l[4];
+        vf a = sample(*p.a, locate(*p.a, column + load(p.field[0] + x), line + load(p.field[1] + x)), kind);
+        vf b = sample(*p.b, locate(*p.b, column + load(p.field[2] + x), line + load(p.field[3] + x)), kind);
+        for (int k = 0; k < 4; k++)
+            l[k] = load(p.field[4 + k] + x);
+        softmax(l);
+        vf still_a = load_samples(p.a->at(p.y, x), kind) * p.a->scale + p.a->offset;
+        vf still_b = load_samples(p.b->at(p.y, x), kind) * p.b->scale + p.b->offset;
+        vf made = l[0] * a + l[1] * b + l[2] * still_a + l[3] * still_b + load(p.field[8] + x);
+        vf blend = still_a + p.fade * (still_b - still_a);
+        const bool wide = kind == Kind::U16;
+        store_codes(out + x * (wide ? 2 : 1), codes(blend + load(p.field[9] + x) * (made - blend), p.middle), wide);
+    }
+}
+
+// ---- the table -------------------------------------------------------------------
+
+static void difference_any(const Band &b, int64_t y, float *out)
+{
+    switch (b.kind) {
+    case Kind::U8:
+        return difference_row(b, y, out, Kind::U8);
+    case Kind::U16:
+        return difference_row(b, y, out, Kind::U16);
+    case Kind::F32:
+        return difference_row(b, y, out, Kind::F32);
+    }
+}
+
+static void sample_any(const Band &b, int64_t row)
+{
+    switch (b.kind) {
+    case Kind::U8:
+        return sample_row(b, row, Kind::U8);
+    case Kind::U16:
+        return sample_row(b, row, Kind::U16);
+    case Kind::F32:
+        return sample_row(b, row, Kind::F32);
+    }
+}
+
+static void store_any(const Band &b, int64_t row, const Lines &lines)
+{
+    if (b.kind == Kind::U16)
+        store_row(b, row, lines, Kind::U16);
+    else
+        store_row(b, row, lines, Kind::U8);
+}
+
+static void plane_any(const PlaneLine &p, uint8_t *out)
+{
+    if (p.a->kind == Kind::U16)
+        plane_row(p, out, Kind::U16);
+    else
+        plane_row(p, out, Kind::U8);
+}
+
+static const Kernel kernel = {mix_rows,   resize_row, difference_any, moved_row, sample_any, judge_row, store_any, plane_any};
