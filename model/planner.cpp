@@ -7,6 +7,11 @@ namespace mardini {
 
 static constexpr int time_waves = 8; ///< sines and cosines that describe one distance
 
+/// Velocities the plan chooses from: carried, thrown, thrown with much faster ones in front.
+static constexpr int choices = 3;
+static const std::vector<double> choice_start = {0, -2, -4}; ///< logits
+static const std::vector<double> preferences = {0.1, 0.5};
+
 std::pair<Tensor, Tensor> displacements(const Motion &m, const Pairs &p)
 {
     return {p.distance_before * (m.velocity + m.bend.slice(1, 0, 2)),
@@ -21,14 +26,14 @@ PlannerImpl::PlannerImpl(const EncoderConfig &encoder, const PlannerConfig &conf
     gate1 = register_module("gate1", conv(5, 16));
     gate2 = register_module("gate2", conv(16, 1));
     from_given = register_module("from_given", torch::nn::Linear(2 * D + 2 * time_waves, D));
-    from_match = register_module("from_match", torch::nn::Linear(6 * 4, D));
+    from_match = register_module("from_match", torch::nn::Linear((6 + 3 * (choices - 1)) * 4, D));
     mask_token = register_parameter("mask_token", torch::randn({D}) * 0.02);
     for (int i = 0; i < config.layers; i++)
         blocks->push_back(Block(D, config.head_dim));
     register_module("blocks", blocks);
     norm = register_module("norm", torch::nn::LayerNorm(torch::nn::LayerNormOptions({D})));
     const int motion = 2 + 4 + num_candidates + 1;
-    head = register_module("head", torch::nn::Linear(D, 4 * (motion + config.features)));
+    head = register_module("head", torch::nn::Linear(D, 4 * (motion + config.features + choices)));
     // The plan starts as the matches alone; its features start small.
     torch::NoGradGuard no_grad;
     head->bias.zero_();
@@ -57,6 +62,51 @@ static std::pair<Tensor, Tensor> carry(const Match &m, const Pairs &p)
         carried_b = warp(b, p.distance_after * velocity);
     }
     return {carried_a, carried_b};
+}
+
+/// The matches thrown forward to the masked frame's grid at 1/16. Carrying finds nothing where neither given frame shows
+/// a moving object at the place where it will be, as with all that moves farther than it is wide; throwing does. Where
+/// two motions meet, `preferences` weigh them: exp(preference * cells a gap). What comes out is for the planner to
+/// choose from. (N,3,h/2,w/2) velocity and confidence for each preference.
+static std::vector<Tensor> throw_forward(const Match &m, const Pairs &p, const std::vector<double> &preferences)
+{
+    torch::NoGradGuard no_grad;
+    const int64_t N = m.forward.size(0), h = m.forward.size(2), w = m.forward.size(3), H = h / 2, W = w / 2;
+    auto options = m.forward.options();
+    Tensor rows = at::arange(h, options).view({1, h, 1}), columns = at::arange(w, options).view({1, 1, w});
+    Tensor frame = at::arange(N, options.dtype(torch::kInt64)).view({N, 1, 1}) * (H * W);
+    Tensor sum = at::zeros({N * H * W, 3 * static_cast<int64_t>(preferences.size()) + 1}, options);
+    auto add = [&](const Tensor &velocity, const Tensor &confidence, const Tensor &distance) {
+        Tensor vx = velocity.select(1, 0), vy = velocity.select(1, 1), c = confidence.select(1, 0); // (N,h,w)
+        Tensor d = distance.view({N, 1, 1}) / 8, speed = velocity.norm(2, {1}) / 8;
+        Tensor x = (columns - d * vx - 0.5) / 2, y = (rows - d * vy - 0.5) / 2; // cells of 16
+        std::vector<Tensor> values;
+        for (double preference : preferences) {
+            Tensor weight = c * (preference * speed).clamp_max(12).exp();
+            values.insert(values.end(), {weight * vx, weight * vy, weight});
+        }
+        values.push_back(c);
+        Tensor value = at::stack(values, 3); // (N,h,w,.)
+        for (int corner = 0; corner < 4; corner++) {
+            Tensor xi = x.floor() + corner % 2, yi = y.floor() + corner / 2;
+            Tensor share = (1 - (x - xi).abs()) * (1 - (y - yi).abs()) *
+                           ((xi >= 0) & (xi < W) & (yi >= 0) & (yi < H)).to(torch::kFloat32);
+            Tensor index = frame + (xi.clamp(0, W - 1) + W * yi.clamp(0, H - 1)).to(torch::kInt64);
+            sum.index_add_(0, index.flatten(), (value * share.unsqueeze(3)).flatten(0, 2));
+        }
+    };
+    add(m.forward, m.confidence_forward, p.distance_before);
+    add(-m.backward, m.confidence_backward, p.distance_after);
+    sum = sum.view({N, H, W, -1}).permute({0, 3, 1, 2});
+    // Four cells of each frame fall on one of 16 when nothing moves.
+    Tensor confidence = (sum.slice(1, -1) / 8).clamp_max(1);
+    std::vector<Tensor> thrown;
+    for (size_t i = 0; i < preferences.size(); i++) {
+        const int64_t first = 3 * static_cast<int64_t>(i);
+        thrown.push_back(at::cat({sum.slice(1, first, first + 2) / (sum.slice(1, first + 2, first + 3) + 1e-6),
+                                  confidence}, 1));
+    }
+    return thrown;
 }
 
 /// (N) signed distances -> (N,time_waves)
@@ -96,6 +146,17 @@ Plan PlannerImpl::forward(const Tensor &tokens, const Match &match, const Pairs 
     Tensor va = halve(a.slice(1, 0, 2)), vb = halve(b.slice(1, 0, 2)); // (B*M,2,H/16,W/16)
     ca = at::avg_pool2d(ca, {2, 2}), cb = at::avg_pool2d(cb, {2, 2});
     Tensor seed = (va * ca + vb * cb) / (ca + cb + 1e-3);
+    std::vector<Tensor> thrown = throw_forward(match, pairs, preferences); // (B*M,3,H/16,W/16)
+    {
+        // Where something clearly faster lands with some certainty, it is in front more often than not.
+        Tensor v = thrown[0].slice(1, 0, 2), c = thrown[0].slice(1, 2, 3);
+        Tensor in_front = (v.norm(2, {1}, true) > seed.detach().norm(2, {1}, true) + 8).logical_and(c > 0.15);
+        va = at::where(in_front, v, va), vb = at::where(in_front, v, vb), seed = at::where(in_front, v, seed);
+        ca = at::where(in_front, c, ca), cb = at::where(in_front, c, cb);
+    }
+    if (ablation.no_match)
+        for (Tensor &t : thrown)
+            t = at::zeros_like(t);
     Tensor cells = seed / 16;
     Tensor gate = at::sigmoid(
         gate2(act(gate1(at::cat({ca, cb, (va - vb).norm(2, {1}, true) / 16, cells}, 1)))).to(torch::kFloat32));
@@ -104,7 +165,10 @@ Plan PlannerImpl::forward(const Tensor &tokens, const Match &match, const Pairs 
     Tensor pair = at::cat({tokens.index_select(0, pairs.before), tokens.index_select(0, pairs.after)}, 2);
     Tensor when = at::cat({waves(pairs.distance_before.flatten()), waves(pairs.distance_after.flatten())}, 1);
     when = when.unsqueeze(1).expand({B * M, N, 2 * time_waves}).to(pair.dtype());
-    Tensor evidence = at::pixel_unshuffle(at::cat({va / 16, vb / 16, ca, cb}, 1) * 0.25, 2).flatten(2).transpose(1, 2);
+    std::vector<Tensor> matched = {va / 16, vb / 16, ca, cb};
+    for (const Tensor &t : thrown)
+        matched.insert(matched.end(), {t.slice(1, 0, 2) / 16, t.slice(1, 2, 3)});
+    Tensor evidence = at::pixel_unshuffle(at::cat(matched, 1) * 0.25, 2).flatten(2).transpose(1, 2);
     Tensor masked = mask_token + from_given(at::cat({pair, when}, 2)) + from_match(evidence.to(pair.dtype()));
 
     Tensor given = tokens.reshape({B, R * N, D});
@@ -123,9 +187,13 @@ Plan PlannerImpl::forward(const Tensor &tokens, const Match &match, const Pairs 
     if (ablation.no_planner)
         out = at::zeros_like(out);
     auto parts = at::pixel_shuffle(out, 2).to(torch::kFloat32).split_with_sizes(
-        {2, 4, num_candidates, 1, config_.features}, 1); // (B*M,.,H/16,W/16)
+        {2, 4, num_candidates, 1, config_.features, choices}, 1); // (B*M,.,H/16,W/16)
     plan.seed = seed;
-    plan.motion = {seed * gate + 16 * parts[0], 16 * parts[1], parts[2], parts[3]};
+    Tensor choice = (parts[5] + at::tensor(choice_start, parts[5].options()).view({1, choices, 1, 1})).softmax(1);
+    Tensor chosen = seed * gate * choice.slice(1, 0, 1);
+    for (int i = 1; i < choices; i++)
+        chosen = chosen + thrown[i - 1].slice(1, 0, 2) * choice.slice(1, i, i + 1);
+    plan.motion = {chosen + 16 * parts[0], 16 * parts[1], parts[2], parts[3]};
     plan.features = parts[4];
     return plan;
 }
