@@ -66,11 +66,13 @@
 
 #ifdef AV_FRAME_FLAG_INTERLACED
 #define IS_INTERLACED(frame) ((frame)->flags & AV_FRAME_FLAG_INTERLACED)
+#define IS_TOP_FIRST(frame) ((frame)->flags & AV_FRAME_FLAG_TOP_FIELD_FIRST)
 #define CLEAR_PICTURE_FLAGS(frame)                                        \
     ((frame)->flags &= ~(AV_FRAME_FLAG_KEY | AV_FRAME_FLAG_INTERLACED |   \
                          AV_FRAME_FLAG_TOP_FIELD_FIRST))
 #else
 #define IS_INTERLACED(frame) ((frame)->interlaced_frame)
+#define IS_TOP_FIRST(frame) ((frame)->top_field_first)
 #define CLEAR_PICTURE_FLAGS(frame)                                        \
     ((frame)->key_frame = (frame)->interlaced_frame = (frame)->top_field_first = 0)
 #endif
@@ -89,6 +91,7 @@ enum SceneCutDetection {
 /** A frame of the input that takes part. */
 typedef struct Given {
     AVFrame *frame;
+    AVFrame *planar; ///< its samples in planar_fmt, where that is another format
     int64_t ordinal; ///< the timeline's and the library's name for it
     int64_t pts;     ///< where the timeline puts it
     int added;       ///< the library has seen it
@@ -113,12 +116,14 @@ typedef struct LibmardiniContext {
 
     MardiniTimeline *timeline;
     MardiniContext *mardini;
+    enum AVPixelFormat planar_fmt; ///< that the library sees
 
     Given given[MARDINI_TOTAL_GIVEN_MAX + 2]; ///< in order of time
     int nb_given;
     MardiniSlot slot; ///< the next output frame that is not made yet
     int have_slot;
     AVFrame *made[CHUNK]; ///< made, not put out
+    AVFrame *planar[CHUNK]; ///< where the library writes them, if planar_fmt is another format than theirs
     int nb_made;
     int made_index; ///< next one to put out
 
@@ -133,8 +138,9 @@ typedef struct LibmardiniContext {
     int64_t nb_in;
     int64_t nb_out;
     int64_t nb_new;
-    int64_t nb_held;
+    int64_t nb_held; ///< repeats at cuts
     int64_t nb_cuts;
+    int64_t nb_tail; ///< repeats of the last frame
     int64_t time; ///< spent making, microseconds
 } LibmardiniContext;
 
@@ -164,7 +170,7 @@ static const AVOption mardini_options[] = {
 
 AVFILTER_DEFINE_CLASS(mardini);
 
-/** All planar formats of native byte order, 8 to 16 bits. */
+/** All planar formats of native byte order, 8 to 16 bits, then those of interleaved chroma. */
 static const enum AVPixelFormat pix_fmts[] = {
     AV_PIX_FMT_GRAY8, AV_PIX_FMT_GRAY9, AV_PIX_FMT_GRAY10, AV_PIX_FMT_GRAY12, AV_PIX_FMT_GRAY14, AV_PIX_FMT_GRAY16,
     AV_PIX_FMT_YUV410P, AV_PIX_FMT_YUV411P, AV_PIX_FMT_YUV420P, AV_PIX_FMT_YUV422P, AV_PIX_FMT_YUV440P, AV_PIX_FMT_YUV444P,
@@ -181,7 +187,34 @@ static const enum AVPixelFormat pix_fmts[] = {
     AV_PIX_FMT_YUVA420P16, AV_PIX_FMT_YUVA422P16, AV_PIX_FMT_YUVA444P16,
     AV_PIX_FMT_GBRP, AV_PIX_FMT_GBRP9, AV_PIX_FMT_GBRP10, AV_PIX_FMT_GBRP12, AV_PIX_FMT_GBRP14, AV_PIX_FMT_GBRP16,
     AV_PIX_FMT_GBRAP, AV_PIX_FMT_GBRAP10, AV_PIX_FMT_GBRAP12, AV_PIX_FMT_GBRAP16,
+#ifdef AV_PIX_FMT_GBRAP14 /* 7.0 on */
+    AV_PIX_FMT_GBRAP14,
+#endif
+    AV_PIX_FMT_NV12, AV_PIX_FMT_NV21, AV_PIX_FMT_NV16, AV_PIX_FMT_NV24, AV_PIX_FMT_NV42, AV_PIX_FMT_NV20,
+    AV_PIX_FMT_P010, AV_PIX_FMT_P016, AV_PIX_FMT_P210, AV_PIX_FMT_P216, AV_PIX_FMT_P410, AV_PIX_FMT_P416,
+#ifdef AV_PIX_FMT_P012 /* 6.0 on */
+    AV_PIX_FMT_P012,
+#endif
+#ifdef AV_PIX_FMT_P212 /* 6.1 on */
+    AV_PIX_FMT_P212, AV_PIX_FMT_P412,
+#endif
     AV_PIX_FMT_NONE
+};
+
+/** Interleaved chroma, and the planar format of the same samples that the library sees. */
+static const enum AVPixelFormat planar_fmts[][2] = {
+    { AV_PIX_FMT_NV12, AV_PIX_FMT_YUV420P },   { AV_PIX_FMT_NV21, AV_PIX_FMT_YUV420P },
+    { AV_PIX_FMT_NV16, AV_PIX_FMT_YUV422P },   { AV_PIX_FMT_NV20, AV_PIX_FMT_YUV422P10 },
+    { AV_PIX_FMT_NV24, AV_PIX_FMT_YUV444P },   { AV_PIX_FMT_NV42, AV_PIX_FMT_YUV444P },
+    { AV_PIX_FMT_P010, AV_PIX_FMT_YUV420P10 }, { AV_PIX_FMT_P016, AV_PIX_FMT_YUV420P16 },
+    { AV_PIX_FMT_P210, AV_PIX_FMT_YUV422P10 }, { AV_PIX_FMT_P216, AV_PIX_FMT_YUV422P16 },
+    { AV_PIX_FMT_P410, AV_PIX_FMT_YUV444P10 }, { AV_PIX_FMT_P416, AV_PIX_FMT_YUV444P16 },
+#ifdef AV_PIX_FMT_P012
+    { AV_PIX_FMT_P012, AV_PIX_FMT_YUV420P12 },
+#endif
+#ifdef AV_PIX_FMT_P212
+    { AV_PIX_FMT_P212, AV_PIX_FMT_YUV422P12 }, { AV_PIX_FMT_P412, AV_PIX_FMT_YUV444P12 },
+#endif
 };
 
 static const char *const var_names[] = {
@@ -220,6 +253,7 @@ static void release_given(LibmardiniContext *s, int nb)
         if (s->mardini)
             mardini_drop_frame(s->mardini, s->given[i].ordinal);
         av_frame_free(&s->given[i].frame);
+        av_frame_free(&s->given[i].planar);
     }
     s->nb_given -= nb;
     memmove(s->given, s->given + nb, s->nb_given * sizeof(*s->given));
@@ -247,13 +281,15 @@ static av_cold void uninit(AVFilterContext *ctx)
 
     release_given(s, s->nb_given);
     release_made(s);
+    for (int n = 0; n < CHUNK; n++)
+        av_frame_free(&s->planar[n]);
     mardini_close(&s->mardini);
     mardini_timeline_close(&s->timeline);
 
     if (s->nb_in)
-        av_log(ctx, AV_LOG_VERBOSE, "%"PRId64" frames in, %"PRId64" out: %"PRId64" made, %"PRId64" held; "
-               "%"PRId64" cuts; %.3f s a made frame\n", s->nb_in, s->nb_out, s->nb_new, s->nb_held, s->nb_cuts,
-               s->nb_new ? s->time / 1e6 / s->nb_new : 0.0);
+        av_log(ctx, AV_LOG_INFO, "%"PRId64" frames given, %"PRId64" put out: %"PRId64" made (%.3f s each), "
+               "%"PRId64" held at %"PRId64" cuts, %"PRId64" held at the end\n", s->nb_in, s->nb_out, s->nb_new,
+               s->nb_new ? s->time / 1e6 / s->nb_new : 0.0, s->nb_held, s->nb_cuts, s->nb_tail);
 }
 
 static int evaluate(AVFilterContext *ctx, const char *name, const char *expr, AVRational source_fps,
@@ -281,15 +317,22 @@ static int evaluate(AVFilterContext *ctx, const char *name, const char *expr, AV
     return 0;
 }
 
-/** What to do with the sound: atempo takes 0.5 at least. */
-static void log_atempo(AVFilterContext *ctx, double factor)
+/** What slows the sound down by the factor: a filter alone takes a tempo of least or more. */
+static void chain_tempo(char *chain, size_t size, const char *filter, double least, double factor)
 {
-    char chain[512] = "";
+    *chain = 0;
+    for (; factor > 1 / least; factor *= least)
+        av_strlcatf(chain, size, "%s%g,", filter, least);
+    av_strlcatf(chain, size, "%s%.10g", filter, 1 / factor);
+}
 
-    for (; factor > 2; factor /= 2)
-        av_strlcat(chain, "atempo=0.5,", sizeof(chain));
-    av_strlcatf(chain, sizeof(chain), "atempo=%.10g", 1 / factor);
-    av_log(ctx, AV_LOG_INFO, "sound keeps pace with -af %s\n", chain);
+static void log_tempo(AVFilterContext *ctx, double factor)
+{
+    char atempo[512], rubberband[512];
+
+    chain_tempo(atempo, sizeof(atempo), "atempo=", 0.5, factor);
+    chain_tempo(rubberband, sizeof(rubberband), "rubberband=tempo=", 0.01, factor);
+    av_log(ctx, AV_LOG_INFO, "the sound keeps pace with -af %s or -af %s\n", atempo, rubberband);
 }
 
 static int open_timeline(AVFilterContext *ctx, AVFilterLink *inlink, AVFilterLink *outlink)
@@ -322,8 +365,16 @@ static int open_timeline(AVFilterContext *ctx, AVFilterLink *inlink, AVFilterLin
     outlink->time_base = (AVRational){ time_base.num, time_base.den };
     ff_filter_link(outlink)->frame_rate = frame_rate.num ? (AVRational){ frame_rate.num, frame_rate.den } : source_fps;
     if (settings.mode == MARDINI_MODE_SLOWMO && settings.rate.num > settings.rate.den)
-        log_atempo(ctx, (double)settings.rate.num / settings.rate.den);
+        log_tempo(ctx, (double)settings.rate.num / settings.rate.den);
     return 0;
+}
+
+static enum AVPixelFormat find_planar(enum AVPixelFormat format)
+{
+    for (int i = 0; i < FF_ARRAY_ELEMS(planar_fmts); i++)
+        if (planar_fmts[i][0] == format)
+            return planar_fmts[i][1];
+    return format;
 }
 
 static int config_output(AVFilterLink *outlink)
@@ -331,7 +382,8 @@ static int config_output(AVFilterLink *outlink)
     AVFilterContext *ctx = outlink->src;
     AVFilterLink *inlink = ctx->inputs[0];
     LibmardiniContext *s = ctx->priv;
-    const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get(inlink->format);
+    const enum AVPixelFormat planar_fmt = find_planar(inlink->format);
+    const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get(planar_fmt);
     const int alpha = !!(desc->flags & AV_PIX_FMT_FLAG_ALPHA);
     const int gray  = desc->nb_components - alpha == 1;
     MardiniSettings settings;
@@ -349,6 +401,7 @@ static int config_output(AVFilterLink *outlink)
     if (ret < 0)
         return ret;
 
+    s->planar_fmt = planar_fmt;
     mardini_default_settings(&settings);
     settings.model     = s->model;
     settings.device    = s->device;
@@ -383,8 +436,8 @@ static int take_frame(AVFilterContext *ctx, AVFilterLink *inlink)
     }
     if (IS_INTERLACED(frame) && !s->warned_interlaced) {
         s->warned_interlaced = 1;
-        av_log(ctx, AV_LOG_WARNING, "the input is interlaced, and fields are not told apart: put bwdif before "
-               "this filter\n");
+        av_log(ctx, AV_LOG_WARNING, "the input is interlaced, %s field first, and fields are not told apart: put "
+               "bwdif before this filter\n", IS_TOP_FIRST(frame) ? "top" : "bottom");
     }
     ret = mardini_timeline_push(s->timeline, frame->pts, DURATION(frame), &pts);
     if (ret > 0) {
@@ -408,11 +461,60 @@ static MardiniFrame frame_planes(const AVFrame *frame)
     return planes;
 }
 
+/** An empty frame in the layout that the library sees. */
+static AVFrame *alloc_planar(const LibmardiniContext *s, int width, int height)
+{
+    AVFrame *frame = av_frame_alloc();
+
+    if (!frame)
+        return NULL;
+    frame->format = s->planar_fmt;
+    frame->width  = width;
+    frame->height = height;
+    if (av_frame_get_buffer(frame, 0) < 0)
+        av_frame_free(&frame);
+    return frame;
+}
+
+/** The same samples in another layout; both formats have the same components, sizes and depth. */
+static void copy_samples(AVFrame *to, const AVFrame *from)
+{
+    const AVPixFmtDescriptor *to_desc = av_pix_fmt_desc_get(to->format), *from_desc = av_pix_fmt_desc_get(from->format);
+
+    for (int c = 0; c < from_desc->nb_components; c++) {
+        const AVComponentDescriptor *t = &to_desc->comp[c], *f = &from_desc->comp[c];
+        const int w = c ? AV_CEIL_RSHIFT(from->width,  from_desc->log2_chroma_w) : from->width;
+        const int h = c ? AV_CEIL_RSHIFT(from->height, from_desc->log2_chroma_h) : from->height;
+
+        for (int y = 0; y < h; y++) {
+            const uint8_t *in = from->data[f->plane] + (ptrdiff_t)y * from->linesize[f->plane] + f->offset;
+            uint8_t *out = to->data[t->plane] + (ptrdiff_t)y * to->linesize[t->plane] + t->offset;
+
+            for (int x = 0; x < w; x++, in += f->step, out += t->step) {
+                if (f->depth > 8) /* P010 holds its ten bits at the top */
+                    *(uint16_t *)out = (*(const uint16_t *)in >> f->shift) << t->shift;
+                else
+                    *out = *in;
+            }
+        }
+    }
+}
+
 static int show_to_library(LibmardiniContext *s, Given *given)
 {
-    MardiniFrame planes = frame_planes(given->frame);
-    int ret = given->added ? 0 : mardini_add_frame(s->mardini, given->ordinal, &planes);
+    MardiniFrame planes;
+    int ret;
 
+    if (given->added)
+        return 0;
+    if (given->frame->format != s->planar_fmt && !given->planar) {
+        given->planar = alloc_planar(s, given->frame->width, given->frame->height);
+        if (!given->planar)
+            return AVERROR(ENOMEM);
+        copy_samples(given->planar, given->frame);
+    }
+    planes = frame_planes(given->planar ? given->planar : given->frame);
+    ret = mardini_add_frame(s->mardini, given->ordinal, &planes);
     if (ret >= 0)
         given->added = 1;
     return ret;
@@ -494,7 +596,8 @@ static int put_given(AVFilterContext *ctx, const Given *given, int cut, AVFrame 
     set_time(ctx, frame, &s->slot);
     if (s->slot.kind != MARDINI_SLOT_GIVEN) {
         make_props_general(frame);
-        s->nb_held++;
+        s->nb_held += cut;
+        s->nb_tail += !cut;
     }
     if (cut)
         ret = av_dict_set(&frame->metadata, "lavfi.mardini.cut", "1", 0);
@@ -586,7 +689,10 @@ static int make_chunk(AVFilterContext *ctx, int i)
         if (!s->made[n])
             return AVERROR(ENOMEM);
         s->nb_made++;
-        out[n]    = frame_planes(s->made[n]);
+        if (s->made[n]->format != s->planar_fmt && !s->planar[n] &&
+            !(s->planar[n] = alloc_planar(s, s->made[n]->width, s->made[n]->height)))
+            return AVERROR(ENOMEM);
+        out[n]    = frame_planes(s->planar[n] ? s->planar[n] : s->made[n]);
         masked[n] = s->slot.position;
         /* Noise belongs to the instant of the source, wherever a clip was cut and however it is stretched. */
         keys[n]   = (uint64_t)origin + (uint64_t)llrint(s->slot.position * gap);
@@ -606,6 +712,8 @@ static int make_chunk(AVFilterContext *ctx, int i)
     for (int n = 0; n < s->nb_made; n++) {
         char value[16];
 
+        if (s->planar[n])
+            copy_samples(s->made[n], s->planar[n]);
         snprintf(value, sizeof(value), "%.3f", confidence[n]);
         ret = av_dict_set(&s->made[n]->metadata, "lavfi.mardini.confidence", value, 0);
         if (ret < 0)

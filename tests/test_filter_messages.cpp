@@ -108,13 +108,31 @@ TEST_CASE("a still clip and a moving one have no cuts, a cut may be first or las
         CHECK(out.frames[k].hash == in.frames[k >= 2].hash);
 }
 
-TEST_CASE("what was decided is told at verbose, and the sound's chain")
+TEST_CASE("at info: one summary at the end, and what slows the sound down")
 {
-    const Output output = shell("FFMPEG -v verbose -filter_complex \"" + MOVING + ",mardini=mode=slowmo:factor=6\" -f null -");
-    INFO(output.err);
-    CHECK(output.status == 0);
-    CHECK(count(output.err, "-af atempo=0.5,atempo=0.5,atempo=0.6666666667\n") == 1);
-    CHECK(count(output.err, "4 frames in, 19 out: 15 made, 0 held; 0 cuts") == 1);
+    const bool old = shell("FFMPEG -version").out.find("ffmpeg version 5.") == 0; // configures its graph twice
+    const auto said = [&](const std::string &source, const std::string &options) {
+        const Output output = shell("FFMPEG -v info -filter_complex \"" + source + ",mardini=" + options + "\" -f null -");
+        INFO(output.err);
+        CHECK(output.status == 0);
+        CHECK(count(output.err, "frames given") == 1);
+        CHECK((count(output.err, "the sound keeps pace") == 0 || count(output.err, "the sound keeps pace") == 1 || old));
+        return output.err;
+    };
+    const std::string six = said(MOVING, "mode=slowmo:factor=6");
+    CHECK(count(six, "-af atempo=0.5,atempo=0.5,atempo=0.6666666667 or -af rubberband=tempo=0.1666666667\n") >= 1);
+    CHECK(count(six, "4 frames given, 19 put out: 15 made (0.") == 1);
+    CHECK(count(six, " each), 0 held at 0 cuts, 0 held at the end\n") == 1);
+
+    // 0.01 is the least that rubberband takes
+    CHECK(count(said(MOVING + ",trim=end_frame=1", "mode=slowmo:factor=250"),
+                "atempo=0.512 or -af rubberband=tempo=0.01,rubberband=tempo=0.4\n") >= 1);
+    CHECK(count(said(TWO_SCENES, "mode=slowmo:factor=4"), "3 held at 1 cuts") == 1);
+
+    const std::string fps = said(MOVING, "fps=60"); // ends at 4/24 s = 10/60, the last given frame at 7.5/60
+    CHECK(count(fps, "the sound") == 0);
+    CHECK(count(fps, "4 frames given, 10 put out: 6 made") == 1);
+    CHECK(count(fps, "2 held at the end\n") == 1);
 }
 
 TEST_CASE("interlaced input is warned about once")
@@ -122,7 +140,14 @@ TEST_CASE("interlaced input is warned about once")
     const Clip out = graph(MOVING + ",setfield=tff,mardini=mode=slowmo:factor=2");
     INFO(out.output.err);
     CHECK(out.output.status == 0);
-    CHECK(count(out.output.err, "interlaced") == 1);
+    CHECK(count(out.output.err, "the input is interlaced, top field first") == 1);
+    CHECK(count(graph(MOVING + ",setfield=bff,mardini=mode=slowmo:factor=2").output.err, "bottom field first") == 1);
+    CHECK(count(graph(MOVING + ",setfield=prog,mardini=mode=slowmo:factor=2").output.err, "interlaced") == 0);
+
+    // A made frame is of no field order.
+    const Output info = shell("FFMPEG -v info -filter_complex \"" + MOVING + ",setfield=tff,mardini=mode=slowmo:factor=2,showinfo\" -f null -");
+    CHECK(count(info.err, " i:T ") == 4);
+    CHECK(count(info.err, " i:P ") == 3);
 }
 
 TEST_CASE("a graph built anew loses what was held, and says so; the way out works")
@@ -133,7 +158,7 @@ TEST_CASE("a graph built anew loses what was held, and says so; the way out work
     const std::string in = "FFMPEG -framerate 25 -i '" + first + "' ";
     const Output lost = shell(in + "-vf format=yuv420p,mardini=mode=slowmo:factor=2 -f null -");
     INFO(lost.err);
-    CHECK(count(lost.err, "closed before the end of the input") == 1);
+    CHECK(count(lost.err, "closed before the end of the input: 1 frame waiting for the next one is lost") == 1);
     CHECK(count(lost.err, "-reinit_filter 0") == 1);
     const Clip kept = frames("-reinit_filter 0 -framerate 25 -i '" + first + "' -vf scale=64:64,format=yuv420p,mardini=mode=slowmo:factor=2");
     INFO(kept.output.err);
