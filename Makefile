@@ -57,9 +57,9 @@ FFMPEG := $(BUILD)/$(FFMPEG_KIND)-$(FFMPEG_SERIES)
 COMPILE := $(CXX) -std=gnu++20 $(CXXFLAGS) -D_GLIBCXX_USE_CXX11_ABI=$(ABI) -Wall -Wextra -fPIC -fvisibility=hidden \
     -MMD -MP -I$(BUILD) -I$(TOP)/model
 # FFmpeg's static libraries, and what they in turn need, as its own programs link them
-AV_LIBS := avformat avcodec swscale swresample avutil
-AV_LINK = $(foreach l,$(AV_LIBS),$(FFMPEG)/lib$(l)/lib$(l).a) \
-    $(shell sed -n 's/^EXTRALIBS-\(avformat\|avcodec\|swscale\|swresample\|avutil\)=//p' $(FFMPEG)/ffbuild/config.mak)
+AV_LIBS := avfilter avformat avcodec postproc swscale swresample avutil
+AV_LINK = $(foreach l,$(AV_LIBS),$(shell ls $(FFMPEG)/lib$(l)/lib$(l).a 2>/dev/null)) \
+    $(foreach l,$(AV_LIBS),$(shell sed -n 's/^EXTRALIBS-$(l)=//p' $(FFMPEG)/ffbuild/config.mak))
 
 # ---- what there is ---------------------------------------------------------------
 
@@ -68,6 +68,7 @@ API_OBJS := $(BUILD)/model/mardini.o $(BUILD)/model/timeline.o
 TOOL_OBJ := $(call sources,model/tool.cpp)
 TORCH_OBJS := $(filter-out $(API_OBJS) $(TOOL_OBJ),$(call sources,model/*.cpp))
 TRAIN_OBJS := $(call sources,model/train/*.cpp)
+EVAL_OBJS := $(call sources,model/eval/*.cpp)
 TEST_OBJS := $(call sources,tests/test_*.cpp)
 TESTS := $(TEST_OBJS:.o=)
 # These see the library as a caller does; the others are linked with all of it and LibTorch.
@@ -81,7 +82,7 @@ all: $(LIBRARIES) $(PROGRAMS)
 
 # ---- objects -------------------------------------------------------------------
 
-ALL_OBJS := $(API_OBJS) $(TORCH_OBJS) $(TRAIN_OBJS) $(TOOL_OBJ) $(TEST_OBJS) $(BUILD)/tests/main.o
+ALL_OBJS := $(API_OBJS) $(TORCH_OBJS) $(TRAIN_OBJS) $(EVAL_OBJS) $(TOOL_OBJ) $(TEST_OBJS) $(BUILD)/tests/main.o
 $(BUILD)/flags: | $(BUILD)/config.mak ;
 $(ALL_OBJS): $(BUILD)/%.o: $(TOP)/%.cpp $(BUILD)/flags
 	$(Q)mkdir -p $(@D)
@@ -93,9 +94,9 @@ $(BUILD)/model/mardini.o: EXTRA = -DMARDINI_PREFIX='"$(prefix)"'
 $(BUILD)/model/mardini.o: $(BUILD)/prefix
 $(BUILD)/tests/%.o: EXTRA = $(TORCH_CFLAGS) -I$(TOP)/tests -isystem $(FFMPEG) $(TEST_DEFINES)
 TEST_DEFINES = -DMARDINI_BUILD='"$(OUT)"' -DMARDINI_SRC='"$(TOP)"'
-# Trainer and tool read clips by FFmpeg's libraries, whose headers are whole once it is built.
-$(TRAIN_OBJS) $(TOOL_OBJ): EXTRA = $(TORCH_CFLAGS) -isystem $(FFMPEG) -DMARDINI_HAVE_LIBAV
-$(TRAIN_OBJS) $(TOOL_OBJ) $(TEST_OBJS): | $(BUILD)/ffmpeg
+# Trainer, evaluation and tool read clips by FFmpeg's libraries, whose headers are whole once it is built.
+$(TRAIN_OBJS) $(EVAL_OBJS) $(TOOL_OBJ): EXTRA = $(TORCH_CFLAGS) -isystem $(FFMPEG) -DMARDINI_HAVE_LIBAV
+$(TRAIN_OBJS) $(EVAL_OBJS) $(TOOL_OBJ) $(TEST_OBJS): | $(BUILD)/ffmpeg
 
 # The prefix of this run: another one compiles its path anew.
 ifneq ($(shell cat $(BUILD)/prefix 2>/dev/null),$(prefix))
@@ -132,18 +133,20 @@ $(BUILD)/ffmpeg: $(wildcard $(TOP)/libavfilter/*) $(wildcard $(TOP)/patches/$(FF
 	+$(Q)FFMPEG_SOURCE='$(FFMPEG_SOURCE)' $(call ffmpeg,$(FFMPEG_KIND),$(FFMPEG_SERIES),$$ORIGIN:$$ORIGIN/../lib)
 	$(call say,LINK,$@)cp -f $(FFMPEG)/ffprobe $(BUILD)/ffprobe && cp -f $(FFMPEG)/ffmpeg $@
 
-$(BUILD)/mardini: $(TOOL_OBJ) $(TRAIN_OBJS) $(TORCH_OBJS) $(API_OBJS) $(BUILD)/ffmpeg
-	$(call say,LINK,$@)$(CXX) $(LDFLAGS) -o $@ $(filter %.o,$^) $(AV_LINK) $(TORCH_LDFLAGS) -ldl -pthread
+# The filter that it scores is libavfilter's, which finds libmardini.so as build/ffmpeg does.
+$(BUILD)/mardini: $(TOOL_OBJ) $(EVAL_OBJS) $(TRAIN_OBJS) $(TORCH_OBJS) $(BUILD)/ffmpeg
+	$(call say,LINK,$@)$(CXX) $(LDFLAGS) -o $@ $(filter %.o,$^) $(AV_LINK) $(TORCH_LDFLAGS) -ldl -pthread \
+	    -Wl,-rpath,'$$ORIGIN:$$ORIGIN/../lib'
 
 # ---- tests ---------------------------------------------------------------------
 
-$(BUILD)/tests/libmardini.a: $(API_OBJS) $(TORCH_OBJS) $(TRAIN_OBJS)
+$(BUILD)/tests/libmardini.a: $(API_OBJS) $(TORCH_OBJS) $(TRAIN_OBJS) $(EVAL_OBJS)
 	$(Q)mkdir -p $(@D) && rm -f $@
 	$(call say,AR,$@)ar crs $@ $^
 $(API_TESTS): %: %.o $(BUILD)/tests/main.o | $(LIBRARY)
 	$(call say,LINK,$@)$(CXX) $(LDFLAGS) -o $@ $^ $(CATCH_LIBS) -L$(BUILD) -lmardini -Wl,-rpath,$(OUT) -pthread
 $(TORCH_TESTS): %: %.o $(BUILD)/tests/main.o $(BUILD)/tests/libmardini.a | $(BUILD)/ffmpeg
-	$(call say,LINK,$@)$(CXX) $(LDFLAGS) -o $@ $^ $(CATCH_LIBS) $(AV_LINK) $(TORCH_LDFLAGS) -ldl -pthread
+	$(call say,LINK,$@)$(CXX) $(LDFLAGS) -o $@ $^ $(CATCH_LIBS) $(AV_LINK) $(TORCH_LDFLAGS) -Wl,-rpath,$(OUT) -ldl -pthread
 
 # The header alone, as C and as C++
 $(BUILD)/tests/header: $(TOP)/model/mardini.h

@@ -1,5 +1,8 @@
-// The program `mardini`: train a network, tell what a checkpoint is.
-#include "checkpoint.h"
+// The program `mardini`: train a network, score it, tell what a checkpoint is.
+#ifdef MARDINI_HAVE_LIBAV
+#include "eval/eval.h"
+#include "eval/info.h"
+#endif
 #include "train/pack.h"
 #include "train/train.h"
 
@@ -7,26 +10,96 @@
 
 #include <cstdio>
 
-static void info(const std::string &path)
-{
-    std::map<std::string, std::string> metadata;
-    mardini::Network network = mardini::load_network(path, &metadata);
-    int64_t total = 0;
-    std::map<std::string, int64_t> parts;
-    for (const auto &item : network->named_parameters()) {
-        parts[item.key().substr(0, item.key().find('.'))] += item.value().numel();
-        total += item.value().numel();
+#ifdef MARDINI_HAVE_LIBAV
+namespace {
+
+/// What the command line says, and how it is said.
+struct Evaluate {
+    mardini::eval::EvalOptions options;
+    std::vector<std::string> protocol, groups{"near-still=laptop-lowlight,thumbs-dark", "animation=sintel-snow"};
+    int left_out = 0;
+
+    explicit Evaluate(CLI::App &app)
+    {
+        mardini::eval::EvalOptions &o = options;
+        CLI::App *c = app.add_subcommand("eval", "drop frames of clips, make them again and score them");
+        CLI::Option *data = c->add_option("--data", o.data, "folder of clips, or one clip");
+        c->add_option("--protocol", protocol, "davis7 DIR: a folder of pictures for each sequence, instead of --data")
+            ->expected(2)
+            ->excludes(data);
+        c->add_option("--model", o.filter.model, "checkpoint or preset (default: nano)");
+        c->add_option("--factors", o.factors, "one frame of so many is kept")
+            ->delimiter(',')
+            ->capture_default_str()
+            ->check(CLI::Range(2, 64));
+        c->add_option("--frames", o.frames, "of each clip, from its start")
+            ->capture_default_str()
+            ->check(CLI::Range(3, 100000));
+        c->add_option("--max-height", o.max_height, "taller clips are scaled down to it")
+            ->capture_default_str()
+            ->check(CLI::Range(16, 16384));
+        c->add_option("--against", o.against, "score this too")->check(CLI::IsMember({"blend"}));
+        c->add_option("--without", o.without, "score the network with this part off too")
+            ->check(CLI::IsMember({"planner", "match"}));
+        c->add_option("--group", groups, "NAME=CLIP,CLIP: clips by the start of their names, a mean of their own")
+            ->capture_default_str();
+        c->add_option("--json", o.json, "write every figure to this file");
+        c->add_option("--html", o.html, "write a page with pictures to this file");
+        c->add_option("--threads", o.filter.threads, "processor threads, 0: all")->check(CLI::Range(0, 64));
+        c->add_option("--device", o.filter.device, "auto, cpu, cuda, cuda:N");
+        c->add_option("--precision", o.filter.precision, "auto, fp32, bf16")
+            ->check(CLI::IsMember({"auto", "fp32", "bf16"}));
+        c->add_option("--steps", o.filter.steps, "sampling steps, -1: the checkpoint's own")->check(CLI::Range(-1, 64));
+        c->add_option("--seed", o.filter.seed, "of the sampling noise, -1: the library's");
+        c->callback([this] { run(); });
     }
-    std::printf("%s: %s, %.3f M parameters\n", path.c_str(), network->config().preset.c_str(), total / 1e6);
-    for (const auto &[name, count] : parts)
-        std::printf("  %-12s %8.3f M  %4.1f %%\n", name.c_str(), count / 1e6, 100.0 * count / total);
-    for (const auto &[name, value] : metadata)
-        std::printf("  %s: %s\n", name.c_str(), value.c_str());
-}
+
+    void run()
+    {
+        if (!protocol.empty()) {
+            if (protocol[0] != "davis7")
+                throw std::runtime_error("The protocol \"" + protocol[0] + "\" is unknown: davis7 exists.");
+            options.davis7 = protocol[1];
+            evaluate_davis7(options);
+            return;
+        }
+        if (options.data.empty())
+            throw std::runtime_error("Say --data DIR or --protocol davis7 DIR.");
+        for (const std::string &group : groups) {
+            const size_t equals = group.find('=');
+            if (equals == std::string::npos || equals == 0)
+                throw std::runtime_error("--group " + group + ": NAME=CLIP,CLIP is wanted.");
+            options.groups.emplace_back(group.substr(0, equals),
+                                        CLI::detail::split(group.substr(equals + 1), ','));
+        }
+        left_out = evaluate(options);
+    }
+};
+
+struct Info {
+    std::string path, size = "448x256";
+
+    explicit Info(CLI::App &app)
+    {
+        CLI::App *c = app.add_subcommand("info", "tell what a checkpoint is");
+        c->add_option("FILE", path, "checkpoint or preset")->required();
+        c->add_option("--size", size, "of the frames whose cost is told")->capture_default_str();
+        c->callback([this] {
+            int width = 0, height = 0, end = 0;
+            if (std::sscanf(size.c_str(), "%dx%d%n", &width, &height, &end) != 2 ||
+                end != static_cast<int>(size.size()) || std::min(width, height) < 16 || std::max(width, height) > 16384)
+                throw std::runtime_error("--size " + size + ": WIDTHxHEIGHT is wanted, 16x16 to 16384x16384.");
+            mardini::eval::print_info(mardini::eval::find_model(path), width, height);
+        });
+    }
+};
+
+} // namespace
+#endif
 
 int main(int argc, char **argv)
 {
-    CLI::App app("mardini: train and look at networks that make frames between frames");
+    CLI::App app("mardini: train, score and look at networks that make frames between frames");
     app.require_subcommand(1);
 
     mardini::train::TrainOptions o;
@@ -58,10 +131,10 @@ int main(int argc, char **argv)
     train->add_flag("--pack", only_pack, "do not train: decode everything once into OUT, which --data and --stills take");
     train->callback([&] { only_pack ? mardini::train::pack(o) : mardini::train::train(o); });
 
-    std::string path;
-    CLI::App *show = app.add_subcommand("info", "tell what a checkpoint is");
-    show->add_option("FILE", path, "checkpoint")->required();
-    show->callback([&] { info(path); });
+#ifdef MARDINI_HAVE_LIBAV
+    Evaluate eval(app);
+    Info info(app);
+#endif
 
     try {
         app.parse(argc, argv);
@@ -74,5 +147,11 @@ int main(int argc, char **argv)
         std::fprintf(stderr, "mardini: %s\n", e.what());
         return 1;
     }
+#ifdef MARDINI_HAVE_LIBAV
+    if (eval.left_out) {
+        std::fprintf(stderr, "mardini: %d file%s left out\n", eval.left_out, eval.left_out > 1 ? "s were" : " was");
+        return 1;
+    }
+#endif
     return 0;
 }

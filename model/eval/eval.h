@@ -1,0 +1,38 @@
+// `mardini eval`: drop frames of clips, make them again, score them.
+#pragma once
+
+#include "report.h"
+
+namespace mardini::eval {
+
+struct EvalOptions {
+    std::string data;              ///< folder of clips, or one clip
+    std::vector<int> factors{2, 4, 8}; ///< of each so many frames one is kept
+    int frames = 17;               ///< of a clip, from its start, at most
+    int max_height = 360;          ///< taller clips are scaled to it
+    FilterOptions filter;
+    std::string against;           ///< "" or "blend": score it too
+    std::string without;           ///< "" or "planner" or "match": score the network with that off too
+    Groups groups;
+    std::string json, html;        ///< files to write; empty: none
+    std::string davis7;            ///< folder of pictures: the literature's protocol instead of `data`
+};
+
+/// Print tables to stdout and complaints about single clips to stderr.
+/// Returns the number of clips that were left out; throws std::runtime_error (one sentence) if nothing can be scored.
+int evaluate(const EvalOptions &options);
+
+/// Nine-frame chunks of picture sequences at 256x256; see doc/evaluation.md. davis7.cpp has it.
+int evaluate_davis7(const EvalOptions &options);
+
+/// A picture as the protocol sees it: centre square, 256x256, gbrp, codes averaged by area.
+Frame read_square(const std::string &path);
+
+/// A checkpoint's path: a file as it is, a preset (empty: nano) from $MARDINI_MODEL_PATH, the folder weights beside this
+/// program, and share/mardini beside the program's folder. What is found nowhere comes back as it is.
+std::string find_model(const std::string &model);
+
+/// Hexadecimal SHA-256 of a file; empty if it cannot be read.
+std::string sha256(const std::string &path);
+
+} // namespace mardini::eval
