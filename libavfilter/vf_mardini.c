@@ -159,7 +159,7 @@ static const AVOption mardini_options[] = {
         { "auto", "bf16 where the processor multiplies it, else fp32", 0, AV_OPT_TYPE_CONST, { .i64 = MARDINI_PRECISION_AUTO }, 0, 0, FLAGS, .unit = "precision" },
         { "fp32", "32-bit floating point",                             0, AV_OPT_TYPE_CONST, { .i64 = MARDINI_PRECISION_FP32 }, 0, 0, FLAGS, .unit = "precision" },
         { "bf16", "16-bit brain floating point",                       0, AV_OPT_TYPE_CONST, { .i64 = MARDINI_PRECISION_BF16 }, 0, 0, FLAGS, .unit = "precision" },
-    { "steps", "sampling steps; 0 is the deterministic output (-1: the checkpoint's own)", OFFSET(steps), AV_OPT_TYPE_INT, { .i64 = -1 }, -1, 64, FLAGS },
+    { "steps", "sampling steps; 0 is the deterministic output (-1: the library's)", OFFSET(steps), AV_OPT_TYPE_INT, { .i64 = -1 }, -1, 64, FLAGS },
     { "seed", "seed of the sampling noise (-1: the library's)", OFFSET(seed), AV_OPT_TYPE_INT64, { .i64 = -1 }, -1, INT64_MAX, FLAGS },
     { "scd", "scene cut detection: at a cut frames are repeated, not made", OFFSET(scd), AV_OPT_TYPE_INT, { .i64 = SCD_AUTO }, SCD_NONE, SCD_AUTO, FLAGS, .unit = "scd" },
         { "none", "never a cut",                                            0, AV_OPT_TYPE_CONST, { .i64 = SCD_NONE }, 0, 0, FLAGS, .unit = "scd" },
@@ -664,7 +664,6 @@ static int make_chunk(AVFilterContext *ctx, int i)
     AVFilterLink *inlink = ctx->inputs[0];
     const AVRational nanosecond = { 1, 1000000000 };
     const int64_t origin = av_rescale_q(s->given[i].pts, inlink->time_base, nanosecond);
-    const double gap = av_sat_sub64(s->given[i + 1].pts, s->given[i].pts) * av_q2d(inlink->time_base) * 1e9;
     int64_t ids[REFERENCES_MAX], keys[CHUNK];
     double times[REFERENCES_MAX], masked[CHUNK];
     float confidence[CHUNK];
@@ -694,8 +693,8 @@ static int make_chunk(AVFilterContext *ctx, int i)
             return AVERROR(ENOMEM);
         out[n]    = frame_planes(s->planar[n] ? s->planar[n] : s->made[n]);
         masked[n] = s->slot.position;
-        /* Noise belongs to the instant of the source, wherever a clip was cut and however it is stretched. */
-        keys[n]   = (uint64_t)origin + (uint64_t)llrint(s->slot.position * gap);
+        /* Noise belongs to the gap of the source, wherever a clip was cut and however it is stretched. */
+        keys[n]   = origin;
         ret = mardini_timeline_next(s->timeline, &s->slot);
         s->have_slot = ret >= 0;
         if (ret < 0 && ret != MARDINI_ERR(EAGAIN) && ret != MARDINI_ERR(ENODATA))

@@ -23,6 +23,9 @@ static constexpr int motion_side = 400;
 /// and one row of interpolation).
 static constexpr int64_t band_rows = 192, halo = 6;
 
+/// Sampling steps when the caller leaves them to us.
+static constexpr int default_steps = 0;
+
 /// An error with the code it leaves the library with.
 struct Failure : std::runtime_error {
     Failure(int code, const std::string &message) : std::runtime_error(message), code(code) {}
@@ -34,6 +37,7 @@ struct Given {
     MardiniFrame frame;   // the caller's planes
     Features features;    // (1,...) at the motion resolution
     Tensor tokens;        // (1,tokens,D)
+    Tensor reduced;       // (1,6,.,.) packed, at the motion resolution; for sampling alone
     Pixels pixels;        // on the processor; taken when the frame is first a source of them
     Tensor packed;        // on a card: (1,6,h,w) full size
     std::vector<Tensor> planes; // on a card: full size, for the formats whose planes are not the packed frame's
@@ -58,10 +62,12 @@ public:
         default:
             bf16_ = false;
         }
+        steps_ = settings.steps < 0 ? default_steps : settings.steps;
+        seed_ = settings.seed;
+        if (steps_ > 0 && (!network_->denoiser || !network_->denoiser->is_trained()))
+            throw Failure(ENOSYS, "steps=" + std::to_string(steps_) + " was asked for, but \"" + checkpoint +
+                                      "\" has no trained denoiser; use steps=0.");
         settle_weights();
-        if (settings.steps > 0)
-            throw Failure(ENOSYS, "steps=" + std::to_string(settings.steps) + " was asked for, but \"" + checkpoint +
-                                      "\" has no denoiser; use steps=0.");
         say(MARDINI_LOG_VERBOSE, std::string("network ") + network_->config().preset + " on " + device_.str() + " in " +
                                      (bf16_ ? "bf16" : "fp32") + ", motion at 1/" +
                                      std::to_string(geometry_.reduction));
@@ -89,7 +95,10 @@ public:
         load.stop();
         Profile::Timer encoder(profile_, Stage::Encoder);
         Autocast autocast(device_.type(), bf16_);
-        given.features = network_->encoder(reduce(geometry_, packed));
+        Tensor reduced = reduce(geometry_, packed);
+        given.features = network_->encoder(reduced);
+        if (steps_ > 0)
+            given.reduced = reduced;
         given.tokens = network_->planner->tokenize(given.features.eighth);
         if (!given_.emplace(id, std::move(given)).second)
             throw Failure(EINVAL, "Frame " + std::to_string(id) + " was added twice.");
@@ -109,7 +118,7 @@ public:
     }
 
     void make(const int64_t *ids, const double *times, int num_given, const double *masked, int num_masked,
-              const MardiniFrame *out, float *confidence);
+              const int64_t *keys, const MardiniFrame *out, float *confidence);
 
     /// Call first in every entry: LibTorch's thread count belongs to the calling thread.
     void enter() const
@@ -195,10 +204,11 @@ private:
         return it->second;
     }
 
+    Tensor sample(const Given &before, const Given &after, const Refined &refined, const Pairs &pairs, int64_t key);
     float paint_frame(const Given &before, const Given &after, const Refined &refined, const Pairs &pairs,
-                      const MardiniFrame &out);
+                      const Tensor &extra, const MardiniFrame &out);
     float compose_frame(const Given &before, const Given &after, const Refined &refined, const Pairs &pairs,
-                        const MardiniFrame &out);
+                        const Tensor &extra, const MardiniFrame &out);
     void compose_plane(const Given &before, const Given &after, const Motion &motion, const Pairs &pairs,
                        const Tensor &logits, const Tensor &change, const Tensor &moved, int64_t first, int64_t skip,
                        int64_t rows, int plane, const MardiniFrame &out);
@@ -210,7 +220,8 @@ private:
     torch::Device device_;
     Network network_{nullptr};
     bool bf16_ = false;
-    int threads_ = 0;
+    int threads_ = 0, steps_ = 0;
+    int64_t seed_ = 0;
     std::map<int64_t, Given> given_;
     std::map<std::pair<int64_t, int64_t>, Match> matches_;
 };
@@ -228,8 +239,22 @@ static Motion enlarged(const Motion &m, int64_t h, int64_t w, double scale)
             resize(m.uncertainty, h, w)};
 }
 
+/// What sampling changes of the deterministic frame: 0 where that is sure. At the motion resolution, which the denoiser
+/// was trained at. (1,6,h,w) float32
+Tensor Engine::sample(const Given &before, const Given &after, const Refined &refined, const Pairs &pairs, int64_t key)
+{
+    Profile::Timer timer(profile_, Stage::Denoise);
+    Output o;
+    o.refined = refined;
+    o.pairs = pairs;
+    network_->finish(o, before.reduced, after.reduced);
+    Tensor noise = gap_noise(seed_, key, before.reduced.size(2), before.reduced.size(3)).to(device_);
+    noise = carry_noise(noise, displacements(refined.half, pairs).first);
+    return network_->denoiser->sample(o.bridge(), noise, steps_) - o.frames;
+}
+
 float Engine::paint_frame(const Given &before, const Given &after, const Refined &refined, const Pairs &pairs,
-                          const MardiniFrame &out)
+                          const Tensor &extra, const MardiniFrame &out)
 {
     Painting p;
     p.before = &before.pixels;
@@ -239,6 +264,7 @@ float Engine::paint_frame(const Given &before, const Given &after, const Refined
     p.vanish = vanishing(pairs).item<float>();
     p.motion = refined.half;
     p.hidden = refined.hidden;
+    p.extra = extra;
     p.head = [this](const Tensor &inputs) { return network_->generator->head(inputs); };
     p.dtype = bf16_ ? torch::kBFloat16 : torch::kFloat32;
     return paint(geometry_, p, out, profile_);
@@ -267,12 +293,13 @@ void Engine::compose_plane(const Given &before, const Given &after, const Motion
 }
 
 float Engine::compose_frame(const Given &before, const Given &after, const Refined &refined, const Pairs &pairs,
-                            const MardiniFrame &out)
+                            const Tensor &extra, const MardiniFrame &out)
 {
     const int64_t h = geometry_.height / 2, w = geometry_.width / 2;
     Motion motion = enlarged(refined.half, h, w, geometry_.reduction);
     Tensor hidden = resize(refined.hidden.to(torch::kFloat32), h, w);
     Tensor vanish = vanishing(pairs), moved = changed(before.packed, after.packed);
+    Tensor sampled = extra.defined() ? resize(extra, h, w) : extra;
     double certainty = 0;
     int64_t counted = 0;
     const int64_t visible_rows = (geometry_.format.height + 1) / 2;
@@ -294,6 +321,8 @@ float Engine::compose_frame(const Given &before, const Given &after, const Refin
         head_timer.stop();
         Profile::Timer store_timer(profile_, Stage::Store);
         Tensor logits = c.prior + unpack_logits(f.visibility), change = vanish * f.residual;
+        if (sampled.defined())
+            change = change + band(sampled);
         Tensor uncertainty = vanish * at::softplus(m.uncertainty + f.uncertainty - 4) * band(moved);
         // Half as sure where an error of eight codes of 8 bits is expected.
         Tensor sure = 1 / (1 + 16 * uncertainty.slice(2, skip, skip + rows));
@@ -315,7 +344,7 @@ float Engine::compose_frame(const Given &before, const Given &after, const Refin
 }
 
 void Engine::make(const int64_t *ids, const double *times, int num_given, const double *masked, int num_masked,
-                  const MardiniFrame *out, float *confidence)
+                  const int64_t *keys, const MardiniFrame *out, float *confidence)
 {
     std::string positions = "window: given";
     for (int i = 0; i < num_given; i++)
@@ -385,8 +414,9 @@ void Engine::make(const int64_t *ids, const double *times, int num_given, const 
         Profile::Timer refine_timer(profile_, Stage::Refine);
         Refined refined = network_->generator->refine(own, before.features, after.features, pair);
         refine_timer.stop();
-        const float certainty = device_.is_cpu() ? paint_frame(before, after, refined, pair, out[i])
-                                                 : compose_frame(before, after, refined, pair, out[i]);
+        const Tensor extra = steps_ > 0 ? sample(before, after, refined, pair, keys[i]) : Tensor();
+        const float certainty = device_.is_cpu() ? paint_frame(before, after, refined, pair, extra, out[i])
+                                                 : compose_frame(before, after, refined, pair, extra, out[i]);
         if (confidence)
             confidence[i] = certainty;
     }
@@ -473,9 +503,9 @@ int engine_compare(MardiniEngine *engine, int64_t id_a, int64_t id_b, double *sc
 }
 
 int engine_make(MardiniEngine *engine, const int64_t *ids, const double *times, int num_given, const double *masked,
-                int num_masked, const int64_t *, const MardiniFrame *out, float *confidence)
+                int num_masked, const int64_t *keys, const MardiniFrame *out, float *confidence)
 {
-    return guarded(engine, [&] { engine->make(ids, times, num_given, masked, num_masked, out, confidence); });
+    return guarded(engine, [&] { engine->make(ids, times, num_given, masked, num_masked, keys, out, confidence); });
 }
 
 } // namespace

@@ -201,7 +201,7 @@ typedef struct MardiniSettings {
     const char *device;  ///< "auto", "cpu", "cuda", "cuda:N"; NULL: auto
     int precision;       ///< MardiniPrecision
     int threads;         ///< processor threads, 1 .. 64; 0: as many as cores
-    int steps;           ///< sampling steps 0 .. 64; -1: the checkpoint's own default
+    int steps;           ///< sampling steps 0 .. 64; -1: the library's default
     int64_t seed;        ///< of the sampling noise; 0 or more
     double scd_threshold; ///< 0 .. 100 %: a pair scoring above it is a cut; -1: the library's default
     MardiniLog log;      ///< NULL: silence
@@ -222,7 +222,7 @@ MARDINI_API void mardini_default_settings(MardiniSettings *settings);
  * @param ctx  receives the context, the caller's; NULL on failure
  * @return 0; EINVAL for settings or a format out of range; ENOENT if there is no such model; EINVAL
  *         for a checkpoint that is broken; ENODEV for a device that is not there; ENOSYS if LibTorch
- *         or the part of this library that needs it cannot be loaded; ENOMEM
+ *         or the part of this library that needs it cannot be loaded, or for steps that the checkpoint cannot take; ENOMEM
  */
 MARDINI_API int mardini_open(MardiniContext **ctx, const MardiniSettings *settings, const MardiniFormat *format);
 
@@ -258,7 +258,9 @@ MARDINI_API int mardini_compare(MardiniContext *ctx, int64_t id_a, int64_t id_b,
  * @param num_given  1 or more
  * @param masked     num_masked times, rising, in the same unit, none equal to one in `times`
  * @param num_masked 1 or more; num_given + num_masked <= MARDINI_WINDOW
- * @param keys       num_masked values that name the noise of each (a time stamp, say): one key, one noise
+ * @param keys       num_masked values that name the noise of each: one key, one noise. Frames that lie between the
+ *                   same two given ones share a key (the time stamp of the first, say): their noise then moves with
+ *                   what it lies on, and what is sampled does not flicker
  * @param out        num_masked frames, planes allocated by the caller
  * @param confidence num_masked values, 0 .. 1, mean over the frame; may be NULL
  * @return 0, or a negative code; out is then undefined

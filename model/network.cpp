@@ -97,7 +97,12 @@ Output NetworkImpl::forward(const Tensor &given, const Tensor &given_times, cons
                               masked_times.to(given.device()), features.eighth.size(2) / 4, joint, ablation);
     o.refined = generator->refine(o.plan, select(features, o.pairs.before), select(features, o.pairs.after), o.pairs);
 
-    Tensor before = x.index_select(0, o.pairs.before), after = x.index_select(0, o.pairs.after);
+    finish(o, x.index_select(0, o.pairs.before), x.index_select(0, o.pairs.after), sampling);
+    return o;
+}
+
+void NetworkImpl::finish(Output &o, const Tensor &before, const Tensor &after, Sampling sampling)
+{
     Candidates c = candidates(before, after, o.refined.half, o.pairs, sampling);
     o.composite = compose(c, c.prior);
     Tensor difference = at::cat({at::pixel_unshuffle(c.luma.select(1, 0) - c.luma.select(1, 1), 2),
@@ -111,7 +116,6 @@ Output NetworkImpl::forward(const Tensor &given, const Tensor &given_times, cons
     o.frames = blend + moved * (compose(c, logits) + vanish * f.residual - blend);
     o.uncertainty =
         moved * vanish * at::softplus(resize(o.refined.half.uncertainty, h, w) + f.uncertainty - 4);
-    return o;
 }
 
 } // namespace mardini

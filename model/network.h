@@ -47,6 +47,10 @@ struct NetworkImpl : torch::nn::Module {
     Output forward(const Tensor &given, const Tensor &given_times, const Tensor &masked_times, bool joint = false,
                    Sampling sampling = Sampling::Bicubic, const Ablation &ablation = {});
 
+    /// From motion to frames: fill in frames, composite, uncertainty and weights of `o`, whose refined and pairs are
+    /// known. before, after (N,6,h,w): the given frames of each masked one
+    void finish(Output &o, const Tensor &before, const Tensor &after, Sampling sampling = Sampling::Bicubic);
+
     const NetworkConfig &config() const { return config_; }
 
     Encoder encoder{nullptr};

@@ -8,7 +8,7 @@
 namespace mardini {
 
 static const char *const names[] = {"load",    "encoder", "compare", "match", "planner",
-                                    "refine", "sample",  "head",    "store"};
+                                    "refine", "denoise", "sample",  "head",  "store"};
 
 void Profile::Timer::stop()
 {

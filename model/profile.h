@@ -7,9 +7,9 @@
 
 namespace mardini {
 
-/// What an engine spends time on, in the order of the data. Refine and compose are counted for each made frame,
+/// What an engine spends time on, in the order of the data. Refine and denoise are counted for each made frame,
 /// encoder for each given one, match for each pair, planner for each window.
-enum class Stage { Load, Encoder, Compare, Match, Planner, Refine, Sample, Head, Store };
+enum class Stage { Load, Encoder, Compare, Match, Planner, Refine, Denoise, Sample, Head, Store };
 
 class Profile {
 public:

@@ -49,7 +49,7 @@ struct Evaluate {
         c->add_option("--device", o.filter.device, "auto, cpu, cuda, cuda:N");
         c->add_option("--precision", o.filter.precision, "auto, fp32, bf16")
             ->check(CLI::IsMember({"auto", "fp32", "bf16"}));
-        c->add_option("--steps", o.filter.steps, "sampling steps, -1: the checkpoint's own")->check(CLI::Range(-1, 64));
+        c->add_option("--steps", o.filter.steps, "sampling steps, -1: the library's default")->check(CLI::Range(-1, 64));
         c->add_option("--seed", o.filter.seed, "of the sampling noise, -1: the library's");
         c->callback([this] { run(); });
     }

@@ -44,7 +44,7 @@ static std::map<std::string, std::string> settings(const EvalOptions &o)
             {"model sha-256", sha256(o.filter.model)},
             {"precision", or_auto(o.filter.precision)},
             {"device", or_auto(o.filter.device)},
-            {"steps", o.filter.steps < 0 ? "the checkpoint's own" : std::to_string(o.filter.steps)},
+            {"steps", o.filter.steps < 0 ? "the library's default" : std::to_string(o.filter.steps)},
             {"frames of a clip", std::to_string(o.frames)},
             {"height at most", std::to_string(o.max_height)}};
 }
