@@ -100,6 +100,9 @@ public:
         if (steps_ > 0)
             given.reduced = reduced;
         given.tokens = network_->planner->tokenize(given.features.eighth);
+        if (device_.is_cpu()) // as warps and cost volumes read them, for every masked frame
+            for (Tensor *t : {&given.features.quarter, &given.features.eighth})
+                *t = t->to(torch::kFloat32).contiguous();
         if (!given_.emplace(id, std::move(given)).second)
             throw Failure(EINVAL, "Frame " + std::to_string(id) + " was added twice.");
     }

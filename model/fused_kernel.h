@@ -211,18 +211,22 @@ INLINE void put_input(const Band &b, int64_t row, int64_t x, const vf *channels)
 {
     const int64_t C = b.input_channels, first = (row * b.w + x) * C;
     if (b.bf16) {
-        uint16_t tmp[max_input * LANES];
+        uint32_t tmp[(max_input + 1) / 2 * LANES]; // two channels a word
+        vu pair = {};
         for (int64_t c = 0; c < C; c++) {
             vu bits;
             memcpy(&bits, &channels[c], sizeof(bits));
             bits = (bits + 0x7fff + (bits >> 16 & 1)) >> 16; // to the nearest, ties to even
-            v16 narrow = __builtin_convertvector(bits, v16);
-            memcpy(tmp + c * LANES, &narrow, sizeof(narrow));
+            pair = c % 2 ? pair | bits << 16 * FIRST(2, 1) : bits << 16 * FIRST(2, 0);
+            memcpy(tmp + c / 2 * LANES, &pair, sizeof(pair));
         }
         uint16_t *to = static_cast<uint16_t *>(b.input) + first;
-        for (int i = 0; i < LANES; i++)
-            for (int64_t c = 0; c < C; c++)
-                *to++ = tmp[c * LANES + i];
+        for (int i = 0; i < LANES; i++, to += C) {
+            for (int64_t c = 0; c + 1 < C; c += 2)
+                memcpy(to + c, &tmp[c / 2 * LANES + i], 4);
+            if (C % 2)
+                memcpy(to + C - 1, &tmp[C / 2 * LANES + i], 2);
+        }
     } else {
         float *to = static_cast<float *>(b.input) + first;
         const float *from = reinterpret_cast<const float *>(channels);
@@ -234,21 +238,22 @@ INLINE void put_input(const Band &b, int64_t row, int64_t x, const vf *channels)
 
 INLINE void get_output(const Band &b, int64_t row, int64_t x, vf *channels)
 {
-    const int64_t first = (row * b.w + x) * num_output;
-    float *tmp = reinterpret_cast<float *>(channels);
-    if (b.bf16) {
-        const uint16_t *from = static_cast<const uint16_t *>(b.output) + first;
-        for (int i = 0; i < LANES; i++) {
-            for (int c = 0; c < num_output; c++) {
-                const uint32_t bits = static_cast<uint32_t>(*from++) << 16;
-                memcpy(&tmp[c * LANES + i], &bits, sizeof(bits));
-            }
-        }
-    } else {
-        const float *from = static_cast<const float *>(b.output) + first;
-        for (int i = 0; i < LANES; i++)
-            for (int c = 0; c < num_output; c++)
-                tmp[c * LANES + i] = *from++;
+    const int64_t first = (row * b.w + x) * num_output, bytes = b.bf16 ? 2 : 4;
+    const uint8_t *from = static_cast<const uint8_t *>(b.output) + first * bytes;
+    vi pixel;
+    for (int i = 0; i < LANES; i++)
+        pixel[i] = i * num_output * static_cast<int32_t>(bytes);
+    if (!b.bf16) {
+        for (int c = 0; c < num_output; c++)
+            channels[c] = (vf)GATHER(from + 4 * c, pixel);
+        return;
+    }
+    for (int c = 0; c < num_output; c += 2) {
+        // A word holds two channels; the last one comes with the one before it, not to read past the end.
+        const int odd = c + 1 == num_output, begin = c - odd;
+        vu word = (vu)GATHER(from + 2 * begin, pixel);
+        vu bits[2] = {FIRST(2, 0) ? word & 0xffff0000 : word << 16, FIRST(2, 0) ? word << 16 : word & 0xffff0000};
+        memcpy(&channels[begin], bits, sizeof(bits));
     }
 }
 

@@ -1,6 +1,8 @@
 // Planning signal + given frames -> motion at 1/2, weights of the candidates, residual.
 #include "generator.h"
 
+#include "search.h"
+
 namespace mardini {
 
 static constexpr int motion_channels = 2 + 4 + num_candidates + 1;
@@ -26,7 +28,9 @@ static Motion corrected(const Motion &m, const Tensor &delta, double cell)
 /// How well staying explains the pixels, and how well the warp does. (N,3,h,w)
 static Tensor agreement(const Tensor &a, const Tensor &b, const Tensor &warped_a, const Tensor &warped_b)
 {
-    auto distance = [](const Tensor &x, const Tensor &y) { return (x - y).abs().mean(1, true); };
+    auto distance = [](const Tensor &x, const Tensor &y) {
+        return search_is_possible(x) ? mean_distance(x, y) : (x - y).abs().mean(1, true);
+    };
     return at::cat({distance(a, b), distance(warped_a, warped_b), distance(warped_a, a)}, 1);
 }
 
@@ -58,8 +62,11 @@ Refined GeneratorImpl::refine(const Plan &plan, const Features &a, const Feature
         Tensor wa = warp(fa, da / cell), wb = warp(fb, db / cell);
         Tensor distances = at::cat({pairs.distance_before, pairs.distance_after}, 1)
                                .expand({wa.size(0), 2, wa.size(2), wa.size(3)});
-        return at::cat({wa, wb, cost_volume(wa, wb, radius), agreement(fa, fb, wa, wb), context,
-                        as_input(motion, cell), distances}, 1);
+        const std::vector<Tensor> parts = {wa, wb, cost_volume(wa, wb, radius), agreement(fa, fb, wa, wb),
+                                           context, as_input(motion, cell), distances};
+        if (search_is_possible(wa) && wa.size(0) == 1)
+            return side_by_side(parts, in8->weight.scalar_type());
+        return at::cat(parts, 1);
     };
     Refined r;
     r.eighth = doubled(plan.motion); // 1/16 -> 1/8

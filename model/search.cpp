@@ -23,6 +23,8 @@ struct SearchKernel {
                           float *out, int64_t out_plane);
     void (*bilinear_row)(const float *from, int64_t C, int64_t H, int64_t W, const float *flow_x, const float *flow_y,
                          int64_t y, float *to);
+    void (*distance_row)(const float *a, const float *b, int64_t C, int64_t plane, int64_t w, float *out);
+    void (*interleave_row)(const float *const *channels, int64_t C, int64_t w, bool bf16, void *out);
     float (*logits_row)(const void *products, bool bf16, const float *cost, int64_t n, float *out, int32_t *where);
     void (*best_of_columns)(const float *logits, int32_t row, int64_t n, float *most, int32_t *where);
     float (*sum_row)(const float *logits, float most, int64_t n);
@@ -134,6 +136,46 @@ at::Tensor warp_bilinear(const at::Tensor &x, const at::Tensor &flow)
                 k.bilinear_row(source, C, H, W, f + y * W, f + (H + y) * W, y, to + y * W);
         });
     }
+    return out;
+}
+
+at::Tensor mean_distance(const at::Tensor &a, const at::Tensor &b)
+{
+    const int64_t N = a.size(0), C = a.size(1), h = a.size(2), w = a.size(3);
+    at::Tensor left = a.to(at::kFloat).contiguous(), right = b.to(at::kFloat).contiguous();
+    at::Tensor out = at::empty({N, 1, h, w}, left.options());
+    const float *fa = left.data_ptr<float>(), *fb = right.data_ptr<float>();
+    float *to = out.data_ptr<float>();
+    at::parallel_for(0, N * h, 8, [&](int64_t begin, int64_t end) {
+        for (int64_t y = begin; y < end; y++) {
+            const int64_t first = y / h * C * h * w + y % h * w;
+            kernel().distance_row(fa + first, fb + first, C, h * w, w, to + y * w);
+        }
+    });
+    return out;
+}
+
+at::Tensor side_by_side(const std::vector<at::Tensor> &parts, at::ScalarType type)
+{
+    const int64_t h = parts[0].size(2), w = parts[0].size(3);
+    std::vector<at::Tensor> floats; // keeps what the pointers point into
+    std::vector<const float *> channels;
+    for (const at::Tensor &part : parts) {
+        floats.push_back(part.to(at::kFloat).contiguous());
+        for (int64_t c = 0; c < part.size(1); c++)
+            channels.push_back(floats.back().data_ptr<float>() + c * h * w);
+    }
+    const int64_t C = static_cast<int64_t>(channels.size());
+    at::Tensor out = at::empty({1, C, h, w}, floats[0].options().dtype(type), at::MemoryFormat::ChannelsLast);
+    char *to = static_cast<char *>(out.data_ptr());
+    at::parallel_for(0, h, 4, [&](int64_t begin, int64_t end) {
+        std::vector<const float *> rows(channels.size());
+        for (int64_t y = begin; y < end; y++) {
+            for (int64_t c = 0; c < C; c++)
+                rows[c] = channels[c] + y * w;
+            kernel().interleave_row(rows.data(), C, w, type == at::kBFloat16, to + y * w * C * out.element_size());
+        }
+    });
     return out;
 }
 

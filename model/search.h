@@ -4,6 +4,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <vector>
+
 namespace mardini {
 
 /// True if the functions below can stand in: on the processor, no gradient recorded.
@@ -14,6 +16,13 @@ at::Tensor correlate(const at::Tensor &a, const at::Tensor &b, int radius);
 
 /// Bilinear warp() of blocks.h. x (N,C,H,W) any float, flow (N,2,H,W) float32 -> (N,C,H,W) float32
 at::Tensor warp_bilinear(const at::Tensor &x, const at::Tensor &flow);
+
+/// Mean over the channels of |a - b|. a, b (N,C,h,w) any float -> (N,1,h,w) float32
+at::Tensor mean_distance(const at::Tensor &a, const at::Tensor &b);
+
+/// A convolution's input put together in one pass: (1,.,h,w) each, any float -> (1,sum,h,w) of `type`, float32 or
+/// bfloat16, channels innermost.
+at::Tensor side_by_side(const std::vector<at::Tensor> &parts, at::ScalarType type);
 
 /// What all pairs of the cells of two maps say, with logits left right^T - penalty * distance in cells.
 struct Searched {

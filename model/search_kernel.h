@@ -173,5 +173,52 @@ static float agree_row(const void *products, bool bf16, const float *cost, float
     return total;
 }
 
-static const SearchKernel kernel = {normalize_row, correlate_row,   bilinear_row,    logits_row, best_of_columns,
-                                    sum_row,       sum_columns,     rescale_columns, agree_row};
+/// Mean of |a - b| over channels `plane` apart.
+static void distance_row(const float *a, const float *b, int64_t C, int64_t plane, int64_t w, float *out)
+{
+    for (int64_t x = 0; x < w; x += LANES) {
+        vf sum = {};
+        for (int64_t c = 0; c < C; c++) {
+            vf d = load_some(a + c * plane + x, w - x) - load_some(b + c * plane + x, w - x);
+            sum += d < 0 ? -d : d;
+        }
+        store_some(out + x, sum / static_cast<float>(C), w - x);
+    }
+}
+
+/// Rows of C channels -> one row, channels innermost, rounded to the nearest if `bf16`.
+static void interleave_row(const float *const *channels, int64_t C, int64_t w, bool bf16, void *out)
+{
+    constexpr int64_t block = 64; // channels whose vectors stay in the first cache
+    uint16_t narrow[block * LANES];
+    float wide[block * LANES];
+    for (int64_t x = 0; x < w; x += LANES) {
+        const int64_t count = w - x < LANES ? w - x : LANES;
+        for (int64_t first = 0; first < C; first += block) {
+            const int64_t n = C - first < block ? C - first : block;
+            for (int64_t c = 0; c < n; c++) {
+                vf v = load_some(channels[first + c] + x, count);
+                if (bf16) {
+                    vu bits;
+                    memcpy(&bits, &v, sizeof(bits));
+                    v16 top = __builtin_convertvector((bits + 0x7fff + (bits >> 16 & 1)) >> 16, v16);
+                    memcpy(narrow + c * LANES, &top, sizeof(top));
+                } else {
+                    store(wide + c * LANES, v);
+                }
+            }
+            for (int64_t i = 0; i < count; i++) {
+                const int64_t at = (x + i) * C + first;
+                if (bf16)
+                    for (int64_t c = 0; c < n; c++)
+                        static_cast<uint16_t *>(out)[at + c] = narrow[c * LANES + i];
+                else
+                    for (int64_t c = 0; c < n; c++)
+                        static_cast<float *>(out)[at + c] = wide[c * LANES + i];
+            }
+        }
+    }
+}
+
+static const SearchKernel kernel = {normalize_row,   correlate_row, bilinear_row, distance_row,    interleave_row, logits_row,
+                                    best_of_columns, sum_row,       sum_columns,  rescale_columns, agree_row};

@@ -321,6 +321,30 @@ TEST_CASE("cost volumes, warps and matches without gradients equal those with")
     }
 }
 
+TEST_CASE("a convolution's input in one pass is that of cat, whatever the layout of its parts")
+{
+    torch::NoGradGuard no_grad;
+    Restore restore;
+    torch::manual_seed(6);
+    for (int64_t w : {4, 33}) {
+        Tensor a = torch::randn({1, 70, 5, w}), b = torch::randn({1, 3, 5, w}).to(torch::kBFloat16);
+        Tensor c = torch::randn({1, 5, w, 9}).permute({0, 3, 1, 2}), d = torch::full({1, 1, 1, 1}, 0.3f).expand({1, 2, 5, w});
+        Tensor expected = at::cat({a, b.to(torch::kFloat32), c, d}, 1);
+        for (Instructions i : {Instructions::Plain, Instructions::Avx2, Instructions::Avx512}) {
+            if (!use_instructions(i))
+                continue;
+            INFO(w << " columns, instructions " << static_cast<int>(i));
+            for (auto type : {torch::kFloat32, torch::kBFloat16}) {
+                Tensor made = side_by_side({a, b, c, d}, type);
+                CHECK(torch::equal(made, expected.to(type)));
+                CHECK(made.is_contiguous(at::MemoryFormat::ChannelsLast));
+            }
+            Tensor far = (a.slice(1, 0, 9) - c).abs().mean(1, true); // summed in another order
+            CHECK((mean_distance(a.slice(1, 0, 9), c) - far).abs().max().item<double>() < 1e-6);
+        }
+    }
+}
+
 TEST_CASE("the filter's frames are the network's")
 {
     torch::NoGradGuard no_grad;
