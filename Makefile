@@ -16,13 +16,14 @@ endif
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: all demo check check-versions install uninstall clean distclean help
+.PHONY: all demo check check-slow check-versions install uninstall clean distclean help
 all:
 
 help:
 	@echo "make                  build/ffmpeg with the filter, the library and the program mardini"
 	@echo "make demo             a clip in slow motion, with pictures of it"
 	@echo "make check            build and run every test"
+	@echo "make check-slow       what takes minutes: every size, soaks, large frames"
 	@echo "make check-versions   run the filter's tests in each FFmpeg that there are patches for"
 	@echo "make install          into PREFIX (prefix=DIR, DESTDIR=DIR); make uninstall takes it away"
 	@echo "make clean            remove our objects; make distclean: all that was built or fetched"
@@ -72,7 +73,7 @@ EVAL_OBJS := $(call sources,model/eval/*.cpp)
 TEST_OBJS := $(call sources,tests/test_*.cpp)
 TESTS := $(TEST_OBJS:.o=)
 # These see the library as a caller does; the others are linked with all of it and LibTorch.
-API_TESTS := $(filter $(addprefix $(BUILD)/tests/test_,timeline api filter filter_%),$(TESTS))
+API_TESTS := $(filter $(addprefix $(BUILD)/tests/test_,timeline api sizes filter filter_%),$(TESTS))
 TORCH_TESTS := $(filter-out $(API_TESTS),$(TESTS))
 WEIGHTS := $(wildcard $(TOP)/model/weights/*.safetensors)
 LIBRARIES := $(LIBRARY) $(BUILD)/libmardini_torch.so $(BUILD)/weights
@@ -156,6 +157,10 @@ $(BUILD)/tests/header: $(TOP)/model/mardini.h
 
 check: all $(TESTS) $(BUILD)/tests/header
 	$(Q)BUILD=$(OUT) TOP=$(TOP) $(TOP)/scripts/run-tests $(API_TESTS) avx2 $(TORCH_TESTS)
+
+# What takes minutes: every size, soaks, large frames
+check-slow: all $(TESTS)
+	$(Q)BUILD=$(OUT) TOP=$(TOP) TEST_ARGS='[.]' $(TOP)/scripts/run-tests $(filter $(addprefix $(BUILD)/tests/test_,sizes soak),$(TESTS))
 
 SERIES := $(notdir $(wildcard $(TOP)/patches/*))
 check-versions: $(LIBRARIES) $(BUILD)/pkgconfig/libmardini.pc $(filter $(BUILD)/tests/test_filter%,$(TESTS))

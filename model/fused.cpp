@@ -516,7 +516,10 @@ static void store_packed_rows(const Geometry &g, const Band &b, int64_t first, i
 
 float paint(const Geometry &g, const Painting &p, const MardiniFrame &out, Profile &profile)
 {
-    const int64_t h = g.height / 2, w = g.width / 2, visible = (g.format.height + 1) / 2;
+    const int64_t h = g.height / 2, w = g.width / 2;
+    // Whole lines of 4:1:0's chroma, which take two packed rows each.
+    const int64_t unit = g.format.log2_chroma_height == 2 ? 2 : 1;
+    const int64_t visible = (g.format.height + 2 * unit - 1) / (2 * unit) * unit;
     const int64_t row_bytes = w * (4 * (num_fields + 12 + 16 + 6 + 2 + p.hidden.size(1)) + 128);
     const int64_t band_rows = std::clamp<int64_t>(band_bytes / row_bytes / 4 * 4, 32, 256);
     const bool whole = packed_is_whole(g.format);

@@ -56,7 +56,7 @@ struct MardiniContext {
 
 namespace {
 
-constexpr int SIZE_MIN_SIDE = 16, SIZE_MAX_SIDE = 16384;
+constexpr int SIZE_MIN_SIDE = 1, SIZE_MAX_SIDE = 16384;
 constexpr int THREADS_MAX = 64, STEPS_MAX = 64;
 constexpr double SCD_THRESHOLD = 74; ///< the engine's score, of pairs inside and across scenes, divides there
 

@@ -172,8 +172,8 @@ typedef enum MardiniColor {
 
 /** Layout of every frame of a context. Samples of 9 bits and more are native 16-bit words. */
 typedef struct MardiniFormat {
-    int width;       ///< of plane 0, 16 .. 16384
-    int height;      ///< of plane 0, 16 .. 16384
+    int width;       ///< of plane 0, 1 .. 16384
+    int height;      ///< of plane 0, 1 .. 16384
     int color;       ///< MardiniColor
     int alpha;       ///< 1: one more plane follows, size of plane 0
     int depth;       ///< bits a sample, 8 .. 16

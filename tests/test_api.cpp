@@ -217,7 +217,7 @@ TEST_CASE("settings and formats out of range are named")
     (s = good).seed = -5, check_refusal(EINVAL, "seed is -5", s, messages);
     (s = good).scd_threshold = 100.5, check_refusal(EINVAL, "scd_threshold is 100.5", s, messages);
     MardiniFormat f;
-    (f = FORMAT).width = 15, check_refusal(EINVAL, "15x48", good, messages, f);
+    (f = FORMAT).width = 0, check_refusal(EINVAL, "0x48", good, messages, f);
     (f = FORMAT).height = 16385, check_refusal(EINVAL, "64x16385", good, messages, f);
     (f = FORMAT).depth = 7, check_refusal(EINVAL, "depth is 7", good, messages, f);
     (f = FORMAT).depth = 17, check_refusal(EINVAL, "depth is 17", good, messages, f);
