@@ -170,7 +170,7 @@ static const AVOption mardini_options[] = {
 
 AVFILTER_DEFINE_CLASS(mardini);
 
-/** All planar formats of native byte order, 8 to 16 bits, then those of interleaved chroma. */
+/** All planar formats of native byte order, 8 to 16 bits, then those of the table below. */
 static const enum AVPixelFormat pix_fmts[] = {
     AV_PIX_FMT_GRAY8, AV_PIX_FMT_GRAY9, AV_PIX_FMT_GRAY10, AV_PIX_FMT_GRAY12, AV_PIX_FMT_GRAY14, AV_PIX_FMT_GRAY16,
     AV_PIX_FMT_YUV410P, AV_PIX_FMT_YUV411P, AV_PIX_FMT_YUV420P, AV_PIX_FMT_YUV422P, AV_PIX_FMT_YUV440P, AV_PIX_FMT_YUV444P,
@@ -192,6 +192,10 @@ static const enum AVPixelFormat pix_fmts[] = {
 #endif
     AV_PIX_FMT_NV12, AV_PIX_FMT_NV21, AV_PIX_FMT_NV16, AV_PIX_FMT_NV24, AV_PIX_FMT_NV42, AV_PIX_FMT_NV20,
     AV_PIX_FMT_P010, AV_PIX_FMT_P016, AV_PIX_FMT_P210, AV_PIX_FMT_P216, AV_PIX_FMT_P410, AV_PIX_FMT_P416,
+    AV_PIX_FMT_YUYV422, AV_PIX_FMT_UYVY422, AV_PIX_FMT_YVYU422, AV_PIX_FMT_Y210,
+    AV_PIX_FMT_RGB24, AV_PIX_FMT_BGR24, AV_PIX_FMT_RGB0, AV_PIX_FMT_BGR0, AV_PIX_FMT_0RGB, AV_PIX_FMT_0BGR,
+    AV_PIX_FMT_RGBA, AV_PIX_FMT_BGRA, AV_PIX_FMT_ARGB, AV_PIX_FMT_ABGR,
+    AV_PIX_FMT_RGB48, AV_PIX_FMT_BGR48, AV_PIX_FMT_RGBA64, AV_PIX_FMT_BGRA64,
 #ifdef AV_PIX_FMT_P012 /* 6.0 on */
     AV_PIX_FMT_P012,
 #endif
@@ -201,7 +205,7 @@ static const enum AVPixelFormat pix_fmts[] = {
     AV_PIX_FMT_NONE
 };
 
-/** Interleaved chroma, and the planar format of the same samples that the library sees. */
+/** Interleaved components, and the planar format of the same samples that the library sees. */
 static const enum AVPixelFormat planar_fmts[][2] = {
     { AV_PIX_FMT_NV12, AV_PIX_FMT_YUV420P },   { AV_PIX_FMT_NV21, AV_PIX_FMT_YUV420P },
     { AV_PIX_FMT_NV16, AV_PIX_FMT_YUV422P },   { AV_PIX_FMT_NV20, AV_PIX_FMT_YUV422P10 },
@@ -209,6 +213,15 @@ static const enum AVPixelFormat planar_fmts[][2] = {
     { AV_PIX_FMT_P010, AV_PIX_FMT_YUV420P10 }, { AV_PIX_FMT_P016, AV_PIX_FMT_YUV420P16 },
     { AV_PIX_FMT_P210, AV_PIX_FMT_YUV422P10 }, { AV_PIX_FMT_P216, AV_PIX_FMT_YUV422P16 },
     { AV_PIX_FMT_P410, AV_PIX_FMT_YUV444P10 }, { AV_PIX_FMT_P416, AV_PIX_FMT_YUV444P16 },
+    { AV_PIX_FMT_YUYV422, AV_PIX_FMT_YUV422P }, { AV_PIX_FMT_UYVY422, AV_PIX_FMT_YUV422P },
+    { AV_PIX_FMT_YVYU422, AV_PIX_FMT_YUV422P }, { AV_PIX_FMT_Y210, AV_PIX_FMT_YUV422P10 },
+    { AV_PIX_FMT_RGB24, AV_PIX_FMT_GBRP },     { AV_PIX_FMT_BGR24, AV_PIX_FMT_GBRP },
+    { AV_PIX_FMT_RGB0, AV_PIX_FMT_GBRP },      { AV_PIX_FMT_BGR0, AV_PIX_FMT_GBRP },
+    { AV_PIX_FMT_0RGB, AV_PIX_FMT_GBRP },      { AV_PIX_FMT_0BGR, AV_PIX_FMT_GBRP },
+    { AV_PIX_FMT_RGBA, AV_PIX_FMT_GBRAP },     { AV_PIX_FMT_BGRA, AV_PIX_FMT_GBRAP },
+    { AV_PIX_FMT_ARGB, AV_PIX_FMT_GBRAP },     { AV_PIX_FMT_ABGR, AV_PIX_FMT_GBRAP },
+    { AV_PIX_FMT_RGB48, AV_PIX_FMT_GBRP16 },   { AV_PIX_FMT_BGR48, AV_PIX_FMT_GBRP16 },
+    { AV_PIX_FMT_RGBA64, AV_PIX_FMT_GBRAP16 }, { AV_PIX_FMT_BGRA64, AV_PIX_FMT_GBRAP16 },
 #ifdef AV_PIX_FMT_P012
     { AV_PIX_FMT_P012, AV_PIX_FMT_YUV420P12 },
 #endif
@@ -481,6 +494,10 @@ static void copy_samples(AVFrame *to, const AVFrame *from)
 {
     const AVPixFmtDescriptor *to_desc = av_pix_fmt_desc_get(to->format), *from_desc = av_pix_fmt_desc_get(from->format);
 
+    /* RGB0 and its like have a byte that is no component */
+    if (to_desc->nb_components == 3 && to_desc->comp[0].step == 4 && to_desc->flags & AV_PIX_FMT_FLAG_RGB)
+        for (int y = 0; y < to->height; y++)
+            memset(to->data[0] + (ptrdiff_t)y * to->linesize[0], 255, 4 * to->width);
     for (int c = 0; c < from_desc->nb_components; c++) {
         const AVComponentDescriptor *t = &to_desc->comp[c], *f = &from_desc->comp[c];
         const int w = c ? AV_CEIL_RSHIFT(from->width,  from_desc->log2_chroma_w) : from->width;
