@@ -65,7 +65,7 @@ AV_LINK = $(foreach l,$(AV_LIBS),$(shell ls $(FFMPEG)/lib$(l)/lib$(l).a 2>/dev/n
 # ---- what there is ---------------------------------------------------------------
 
 sources = $(patsubst $(TOP)/%.cpp,$(BUILD)/%.o,$(wildcard $(TOP)/$(1)))
-API_OBJS := $(BUILD)/model/mardini.o $(BUILD)/model/timeline.o
+API_OBJS := $(BUILD)/model/mardini.o $(BUILD)/model/timeline.o $(BUILD)/model/repeat.o
 TOOL_OBJ := $(call sources,model/tool.cpp)
 TORCH_OBJS := $(filter-out $(API_OBJS) $(TOOL_OBJ),$(call sources,model/*.cpp))
 TRAIN_OBJS := $(call sources,model/train/*.cpp)

@@ -27,6 +27,7 @@
 
 #include "engine.h"
 #include "error.h"
+#include "repeat.h"
 #include "timeline.h"
 
 #if __has_include("config.h")
@@ -335,6 +336,16 @@ int mardini_timeline_push(MardiniTimeline *timeline, int64_t pts, int64_t durati
                    [&] { return static_cast<int>(timeline->timeline.push(pts, duration, placed)); });
 }
 
+int mardini_timeline_skip(MardiniTimeline *timeline)
+{
+    if (!timeline)
+        return MARDINI_ERR(EINVAL);
+    return guarded(timeline->log, timeline->log_opaque, [&] {
+        timeline->timeline.skip();
+        return 0;
+    });
+}
+
 int mardini_timeline_end(MardiniTimeline *timeline, int64_t pts)
 {
     if (!timeline)
@@ -350,6 +361,19 @@ int mardini_timeline_next(MardiniTimeline *timeline, MardiniSlot *slot)
     if (!timeline || !slot)
         return MARDINI_ERR(EINVAL);
     return guarded(timeline->log, timeline->log_opaque, [&] { return timeline->timeline.next(slot); });
+}
+
+/* ---- frames --------------------------------------------------------------- */
+
+int mardini_is_repeat(const MardiniFormat *format, const MardiniFrame *a, const MardiniFrame *b)
+{
+    if (!format || !a || !b)
+        return MARDINI_ERR(EINVAL);
+    return guarded(nullptr, nullptr, [&] {
+        check_planes(*format, *a);
+        check_planes(*format, *b);
+        return static_cast<int>(mardini::is_repeat(*format, *a, *b));
+    });
 }
 
 /* ---- the network ---------------------------------------------------------- */

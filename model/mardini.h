@@ -147,6 +147,12 @@ MARDINI_API int mardini_timeline_push(MardiniTimeline *timeline, int64_t pts, in
                                       int64_t *placed);
 
 /**
+ * The frame pushed last only repeats the picture before it: what lies between its neighbours is spread evenly over
+ * both gaps, its own slot included. Count and times of the slots stay. Not for the first frame, nor for TOTAL.
+ */
+MARDINI_API int mardini_timeline_skip(MardiniTimeline *timeline);
+
+/**
  * No frame follows.
  *
  * @param pts  end time of the stream in time_base, INT64_MIN if unknown
@@ -186,6 +192,14 @@ typedef struct MardiniFrame {
     uint8_t *data[4];
     ptrdiff_t stride[4]; ///< bytes from a line to the next, may be negative
 } MardiniFrame;
+
+/**
+ * Whether two frames of one layout show the same picture but for the noise of a codec: no 8x8 block differs by more
+ * than 3 codes of 255 in the mean, nor the planes by more than a half.
+ *
+ * @return 1 if they do, 0 if not, MARDINI_ERR(EINVAL) for a NULL
+ */
+MARDINI_API int mardini_is_repeat(const MardiniFormat *format, const MardiniFrame *a, const MardiniFrame *b);
 
 /* ---- the network ----------------------------------------------------------- */
 
