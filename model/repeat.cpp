@@ -19,7 +19,7 @@ namespace mardini {
 namespace {
 
 constexpr int BLOCK = 8;
-constexpr double BLOCK_MOST = 3, MEAN_MOST = 0.5; ///< mean difference in codes of 255
+constexpr double BLOCK_MOST = 3, MEAN_MOST = 1.5; ///< mean difference in codes of 255
 
 template <typename Sample> int64_t block_difference(const uint8_t *a, ptrdiff_t stride_a, const uint8_t *b,
                                                     ptrdiff_t stride_b, int w, int h)
