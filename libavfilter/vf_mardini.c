@@ -126,6 +126,7 @@ typedef struct LibmardiniContext {
     int precision;
     int steps;
     int64_t seed;
+    int memory;
     int scd;
     double scd_threshold;
     int dup;
@@ -185,6 +186,7 @@ static const AVOption mardini_options[] = {
         { "bf16", "16-bit brain floating point",                       0, AV_OPT_TYPE_CONST, { .i64 = MARDINI_PRECISION_BF16 }, 0, 0, FLAGS, .unit = "precision" },
     { "steps", "sampling steps; 0 is the deterministic output (-1: the checkpoint's own)", OFFSET(steps), AV_OPT_TYPE_INT, { .i64 = -1 }, -1, 64, FLAGS },
     { "seed", "seed of the sampling noise (-1: the library's)", OFFSET(seed), AV_OPT_TYPE_INT64, { .i64 = -1 }, -1, INT64_MAX, FLAGS },
+    { "memory", "MB that the network may take on the processor; a tight limit makes smaller tiles (0: no limit)", OFFSET(memory), AV_OPT_TYPE_INT, { .i64 = 0 }, 0, INT_MAX, FLAGS },
     { "scd", "scene cut detection: at a cut frames are repeated, not made", OFFSET(scd), AV_OPT_TYPE_INT, { .i64 = SCD_AUTO }, SCD_NONE, SCD_AUTO, RUNTIME_FLAGS, .unit = "scd" },
         { "none", "never a cut",                                            0, AV_OPT_TYPE_CONST, { .i64 = SCD_NONE }, 0, 0, FLAGS, .unit = "scd" },
         { "auto", "the library's detector, and what scdet found upstream", 0, AV_OPT_TYPE_CONST, { .i64 = SCD_AUTO }, 0, 0, FLAGS, .unit = "scd" },
@@ -462,6 +464,7 @@ static int config_output(AVFilterLink *outlink)
     settings.precision = s->precision;
     settings.threads   = FFMIN(ff_filter_get_nb_threads(ctx), 64);
     settings.steps     = s->steps;
+    settings.memory    = s->memory;
     if (s->seed >= 0)
         settings.seed  = s->seed;
     settings.scd_threshold = s->scd_threshold < 0 ? -1 : s->scd_threshold;

@@ -125,6 +125,7 @@ void check_settings(const MardiniSettings &s)
     check_range("precision", s.precision, MARDINI_PRECISION_AUTO, MARDINI_PRECISION_BF16);
     check_range("threads", s.threads, 0, THREADS_MAX);
     check_range("steps", s.steps, -1, STEPS_MAX);
+    check_range("memory", s.memory, 0, INT32_MAX);
     check_range("seed", s.seed, 0, INT64_MAX);
     if (s.scd_threshold != -1 && !(s.scd_threshold >= 0 && s.scd_threshold <= 100))
         throw Error(EINVAL, text("scd_threshold is %g; 0 to 100, or -1 for the default, is possible", s.scd_threshold));

@@ -217,6 +217,7 @@ typedef struct MardiniSettings {
     int threads;         ///< processor threads, 1 .. 64; 0: as many as cores
     int steps;           ///< sampling steps 0 .. 64; -1: the checkpoint's own default
     int64_t seed;        ///< of the sampling noise; 0 or more
+    int64_t memory;      ///< MB that the library may take on the processor, 0: no limit; a tight one makes smaller tiles
     double scd_threshold; ///< 0 .. 100 %: a pair scoring above it is a cut; -1: the library's default
     MardiniLog log;      ///< NULL: silence
     void *log_opaque;

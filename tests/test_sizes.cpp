@@ -5,7 +5,10 @@
 
 #include "catch.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -74,13 +77,14 @@ struct Picture {
 };
 
 /// One masked frame between two given ones.
-void make(const MardiniFormat &format, const Picture &before, const Picture &after, Picture &made)
+void make(const MardiniFormat &format, const Picture &before, const Picture &after, Picture &made, int64_t memory = 0)
 {
     Messages messages;
     MardiniSettings settings;
     mardini_default_settings(&settings);
     settings.device = "cpu";
     settings.threads = 1;
+    settings.memory = memory;
     settings.precision = MARDINI_PRECISION_FP32;
     settings.log = Messages::take;
     settings.log_opaque = &messages;
@@ -141,4 +145,37 @@ TEST_CASE("a strip is no more work than a frame of its area", "[slow]")
     check_size(16384, 3, MARDINI_COLOR_YUV, 0, 1, 1);
     check_size(2, 8192, MARDINI_COLOR_GRAY, 0, 0, 0);
     check_size(6000, 400, MARDINI_COLOR_YUV, 0, 1, 1); // matched at full size it would take 2 GB
+}
+
+TEST_CASE("memory: too little is refused with the figure, which then suffices, in smaller tiles within one code")
+{
+    for (int color : {MARDINI_COLOR_YUV, MARDINI_COLOR_GBR}) {
+        const int shift = color == MARDINI_COLOR_YUV;
+        const MardiniFormat format = {640, 360, color, 0, 8, shift, shift};
+        Messages messages;
+        MardiniSettings settings;
+        mardini_default_settings(&settings);
+        settings.device = "cpu";
+        settings.memory = 2;
+        settings.log = Messages::take;
+        settings.log_opaque = &messages;
+        MardiniContext *ctx = nullptr;
+        CHECK(mardini_open(&ctx, &settings, &format) == MARDINI_ERR(ENOMEM));
+        long wanted = 0;
+        INFO(messages.loud);
+        REQUIRE(sscanf(messages.loud.c_str(), "memory=2 MB is too little for frames of 640x360: some %ld MB", &wanted) == 1);
+        CHECK(wanted > 100);
+        CHECK(wanted < 400);
+
+        const Picture before(format, 0), after(format, 2);
+        Picture whole(format), tiled(format);
+        make(format, before, after, whole);
+        make(format, before, after, tiled, wanted);
+        CHECK(tiled.guards_stand());
+        int most = 0;
+        for (int p = 0; p < whole.num_planes(); p++)
+            for (size_t i = 0; i < whole.planes[p].size(); i++)
+                most = std::max(most, std::abs(whole.planes[p][i] - tiled.planes[p][i]));
+        CHECK(most <= 1);
+    }
 }
