@@ -16,13 +16,16 @@ endif
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: all demo check check-versions install uninstall clean distclean help
+.PHONY: all demo check check-asan check-slow check-versions fuzz install uninstall clean distclean help
 all:
 
 help:
 	@echo "make                  build/ffmpeg with the filter, the library and the program mardini"
 	@echo "make demo             a clip in slow motion, with pictures of it"
 	@echo "make check            build and run every test"
+	@echo "make check-slow       what takes minutes: every size, soaks, large frames"
+	@echo "make check-asan       the library under gcc's address and undefined behaviour sanitizers"
+	@echo "make fuzz             checkpoint reader and filter under libFuzzer, ten minutes each (clang-14)"
 	@echo "make check-versions   run the filter's tests in each FFmpeg that there are patches for"
 	@echo "make install          into PREFIX (prefix=DIR, DESTDIR=DIR); make uninstall takes it away"
 	@echo "make clean            remove our objects; make distclean: all that was built or fetched"
@@ -64,7 +67,7 @@ AV_LINK = $(foreach l,$(AV_LIBS),$(shell ls $(FFMPEG)/lib$(l)/lib$(l).a 2>/dev/n
 # ---- what there is ---------------------------------------------------------------
 
 sources = $(patsubst $(TOP)/%.cpp,$(BUILD)/%.o,$(wildcard $(TOP)/$(1)))
-API_OBJS := $(BUILD)/model/mardini.o $(BUILD)/model/timeline.o
+API_OBJS := $(BUILD)/model/mardini.o $(BUILD)/model/timeline.o $(BUILD)/model/repeat.o
 TOOL_OBJ := $(call sources,model/tool.cpp)
 TORCH_OBJS := $(filter-out $(API_OBJS) $(TOOL_OBJ),$(call sources,model/*.cpp))
 TRAIN_OBJS := $(call sources,model/train/*.cpp)
@@ -72,7 +75,7 @@ EVAL_OBJS := $(call sources,model/eval/*.cpp)
 TEST_OBJS := $(call sources,tests/test_*.cpp)
 TESTS := $(TEST_OBJS:.o=)
 # These see the library as a caller does; the others are linked with all of it and LibTorch.
-API_TESTS := $(filter $(addprefix $(BUILD)/tests/test_,timeline api filter filter_%),$(TESTS))
+API_TESTS := $(filter $(addprefix $(BUILD)/tests/test_,timeline api sizes soak filter filter_%),$(TESTS))
 TORCH_TESTS := $(filter-out $(API_TESTS),$(TESTS))
 WEIGHTS := $(wildcard $(TOP)/model/weights/*.safetensors)
 LIBRARIES := $(LIBRARY) $(BUILD)/libmardini_torch.so $(BUILD)/weights
@@ -157,11 +160,44 @@ $(BUILD)/tests/header: $(TOP)/model/mardini.h
 check: all $(TESTS) $(BUILD)/tests/header
 	$(Q)BUILD=$(OUT) TOP=$(TOP) $(TOP)/scripts/run-tests $(API_TESTS) avx2 $(TORCH_TESTS)
 
+# What takes minutes: every size, soaks, large frames
+check-slow: all $(TESTS)
+	$(Q)BUILD=$(OUT) TOP=$(TOP) TEST_ARGS='[.]' $(TOP)/scripts/run-tests $(filter $(addprefix $(BUILD)/tests/test_,sizes soak),$(TESTS))
+
 SERIES := $(notdir $(wildcard $(TOP)/patches/*))
 check-versions: $(LIBRARIES) $(BUILD)/pkgconfig/libmardini.pc $(filter $(BUILD)/tests/test_filter%,$(TESTS))
 	+$(Q)for s in $(SERIES); do FFMPEG_SOURCE= $(call ffmpeg,min,$$s,$(OUT)) && rc=0 || rc=$$?; \
 	    echo $$rc > $(BUILD)/min-$$s.result; done
 	$(Q)BUILD=$(OUT) TOP=$(TOP) $(TOP)/scripts/run-tests $(foreach s,$(SERIES),ffmpeg=$(s) $(filter $(BUILD)/tests/test_filter%,$(TESTS)))
+
+# ---- sanitizers ------------------------------------------------------------------
+
+# The library's own code under gcc's sanitizers, in a build of its own; LibTorch and FFmpeg stay as they are.
+ASAN_TESTS := timeline api sizes network fused
+check-asan: all
+	$(Q)mkdir -p $(BUILD)/asan && cp -p $(BUILD)/config.mak $(BUILD)/config.h $(BUILD)/flags $(BUILD)/asan/
+	$(Q)for f in $(FFMPEG_KIND)-$(FFMPEG_SERIES) ffmpeg ffprobe weights; do ln -sfn $(OUT)/$$f $(BUILD)/asan/$$f; done
+	+$(Q)$(MAKE) -f $(TOP)/Makefile BUILD=$(OUT)/asan CXXFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined' \
+	    LDFLAGS='-fsanitize=address,undefined' $(OUT)/asan/libmardini_torch.so $(ASAN_TESTS:%=$(OUT)/asan/tests/test_%)
+	$(Q)ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0 BUILD=$(OUT)/asan TOP=$(TOP) $(TOP)/scripts/run-tests $(ASAN_TESTS:%=$(OUT)/asan/tests/test_%)
+
+# libFuzzer's targets run beside libmardini_torch.so, whose folder they take for their own.
+FUZZ := clang++-14 -g -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -D__SANITIZE_ADDRESS__
+FUZZ_SECONDS ?= 600
+fuzz_objects = $(patsubst %,$(BUILD)/fuzz/%.o,$(1))
+$(BUILD)/fuzz/%.o: $(TOP)/%.cpp $(BUILD)/ffmpeg
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$*.o)$(FUZZ) -std=gnu++20 -I$(BUILD) -I$(TOP)/model -isystem $(FFMPEG) $(TORCH_CFLAGS) -D__STDC_CONSTANT_MACROS -w -c $< -o $@
+$(BUILD)/fuzz/vf_mardini.o: $(TOP)/libavfilter/vf_mardini.c $(BUILD)/ffmpeg
+	@mkdir -p $(@D)
+	$(call say,FUZZ,vf_mardini.o)$(FUZZ:clang++%=clang%) -std=c17 -I$(FFMPEG) -I$(FFMPEG)/libavfilter -I$(TOP)/model -DHAVE_AV_CONFIG_H -D_GNU_SOURCE -w -c $< -o $@
+$(BUILD)/fuzz_filter: $(BUILD)/fuzz/vf_mardini.o $(call fuzz_objects,tests/fuzz_filter $(API_OBJS:$(BUILD)/%.o=%)) $(BUILD)/libmardini_torch.so
+	$(call say,LINK,$@)$(FUZZ) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(AV_LINK) -Wl,-rpath,'$$ORIGIN' -ldl -pthread
+$(BUILD)/fuzz_checkpoint: $(call fuzz_objects,tests/fuzz_checkpoint model/checkpoint) $(filter-out %/checkpoint.o,$(TORCH_OBJS))
+	$(call say,LINK,$@)$(FUZZ) -fsanitize=fuzzer -o $@ $^ $(TORCH_LDFLAGS) -ldl -pthread
+fuzz: $(BUILD)/fuzz_filter $(BUILD)/fuzz_checkpoint
+	$(Q)for f in filter checkpoint; do mkdir -p $(BUILD)/fuzz/corpus-$$f && ASAN_OPTIONS=detect_leaks=0 $(BUILD)/fuzz_$$f -max_total_time=$(FUZZ_SECONDS) \
+	    -rss_limit_mb=4096 -timeout=60 -artifact_prefix=$(BUILD)/fuzz/ -print_final_stats=1 $(BUILD)/fuzz/corpus-$$f || exit 1; done
 
 # ---- demo, install, clean ------------------------------------------------------
 

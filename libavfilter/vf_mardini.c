@@ -82,10 +82,24 @@
 #define CHUNK (MARDINI_WINDOW - REFERENCES_MAX)
 /* A neighbour this many gaps away tells nothing about the gap. */
 #define REACH 16
+/* More repeats in a row than this are a still picture, not a slow cadence. */
+#define REPEATS_MAX 4
 
 enum SceneCutDetection {
     SCD_NONE,
     SCD_AUTO,
+};
+
+enum Duplicates {
+    DUP_KEEP,
+    DUP_SKIP,
+};
+
+/** Why a frame is repeated where one could have been made. */
+enum Hold {
+    HOLD_END, ///< of the input
+    HOLD_CUT,
+    HOLD_OFF, ///< the filter is disabled there
 };
 
 /** A frame of the input that takes part. */
@@ -95,7 +109,8 @@ typedef struct Given {
     int64_t ordinal; ///< the timeline's and the library's name for it
     int64_t pts;     ///< where the timeline puts it
     int added;       ///< the library has seen it
-    int cut;         ///< 1: a new scene starts here; -1: not looked yet
+    int cut;         ///< 1: a new scene starts here; 2: the time jumps; -1: not looked yet
+    int off;         ///< the filter is disabled from here to the next
 } Given;
 
 typedef struct LibmardiniContext {
@@ -111,15 +126,21 @@ typedef struct LibmardiniContext {
     int precision;
     int steps;
     int64_t seed;
+    int memory;
     int scd;
     double scd_threshold;
+    int dup;
 
+    MardiniFormat format; ///< that the library sees
     MardiniTimeline *timeline;
     MardiniContext *mardini;
     enum AVPixelFormat planar_fmt; ///< that the library sees
 
     Given given[MARDINI_TOTAL_GIVEN_MAX + 2]; ///< in order of time
     int nb_given;
+    Given waiting[REPEATS_MAX + 1]; ///< they repeat the last given one; the timeline does not know them yet
+    int nb_waiting;
+    int still;     ///< the last frames were one picture, for too long to be a cadence
     MardiniSlot slot; ///< the next output frame that is not made yet
     int have_slot;
     AVFrame *made[CHUNK]; ///< made, not put out
@@ -133,6 +154,7 @@ typedef struct LibmardiniContext {
     int64_t next_pts;
     int64_t shown; ///< ordinal of the last given frame that the output has reached
     int warned_interlaced;
+    int warned_jump;
 
     /* statistics */
     int64_t nb_in;
@@ -141,11 +163,14 @@ typedef struct LibmardiniContext {
     int64_t nb_held; ///< repeats at cuts
     int64_t nb_cuts;
     int64_t nb_tail; ///< repeats of the last frame
+    int64_t nb_off;  ///< repeats while disabled
+    int64_t nb_skipped; ///< given frames that were no more than repeats
     int64_t time; ///< spent making, microseconds
 } LibmardiniContext;
 
 #define OFFSET(x) offsetof(LibmardiniContext, x)
 #define FLAGS (AV_OPT_FLAG_VIDEO_PARAM | AV_OPT_FLAG_FILTERING_PARAM)
+#define RUNTIME_FLAGS (FLAGS | AV_OPT_FLAG_RUNTIME_PARAM)
 static const AVOption mardini_options[] = {
     { "mode", "what to do with the given frames", OFFSET(mode), AV_OPT_TYPE_INT, { .i64 = MARDINI_MODE_FPS }, MARDINI_MODE_FPS, MARDINI_MODE_SLOWMO, FLAGS, .unit = "mode" },
         { "fps",    "another frame rate, the same duration",   0, AV_OPT_TYPE_CONST, { .i64 = MARDINI_MODE_FPS },    0, 0, FLAGS, .unit = "mode" },
@@ -161,16 +186,20 @@ static const AVOption mardini_options[] = {
         { "bf16", "16-bit brain floating point",                       0, AV_OPT_TYPE_CONST, { .i64 = MARDINI_PRECISION_BF16 }, 0, 0, FLAGS, .unit = "precision" },
     { "steps", "sampling steps; 0 is the deterministic output (-1: the library's)", OFFSET(steps), AV_OPT_TYPE_INT, { .i64 = -1 }, -1, 64, FLAGS },
     { "seed", "seed of the sampling noise (-1: the library's)", OFFSET(seed), AV_OPT_TYPE_INT64, { .i64 = -1 }, -1, INT64_MAX, FLAGS },
-    { "scd", "scene cut detection: at a cut frames are repeated, not made", OFFSET(scd), AV_OPT_TYPE_INT, { .i64 = SCD_AUTO }, SCD_NONE, SCD_AUTO, FLAGS, .unit = "scd" },
+    { "memory", "MB that the network may take on the processor; a tight limit makes smaller tiles (0: no limit)", OFFSET(memory), AV_OPT_TYPE_INT, { .i64 = 0 }, 0, INT_MAX, FLAGS },
+    { "scd", "scene cut detection: at a cut frames are repeated, not made", OFFSET(scd), AV_OPT_TYPE_INT, { .i64 = SCD_AUTO }, SCD_NONE, SCD_AUTO, RUNTIME_FLAGS, .unit = "scd" },
         { "none", "never a cut",                                            0, AV_OPT_TYPE_CONST, { .i64 = SCD_NONE }, 0, 0, FLAGS, .unit = "scd" },
         { "auto", "the library's detector, and what scdet found upstream", 0, AV_OPT_TYPE_CONST, { .i64 = SCD_AUTO }, 0, 0, FLAGS, .unit = "scd" },
-    { "scd_threshold", "a score above it is a cut, 0 to 100 (-1: the library's)", OFFSET(scd_threshold), AV_OPT_TYPE_DOUBLE, { .dbl = -1 }, -1, 100, FLAGS },
+    { "scd_threshold", "a score above it is a cut, 0 to 100 (-1: the library's)", OFFSET(scd_threshold), AV_OPT_TYPE_DOUBLE, { .dbl = -1 }, -1, 100, RUNTIME_FLAGS },
+    { "dup", "given frames that repeat the one before", OFFSET(dup), AV_OPT_TYPE_INT, { .i64 = DUP_KEEP }, DUP_KEEP, DUP_SKIP, RUNTIME_FLAGS, .unit = "dup" },
+        { "keep", "are given frames like any other",              0, AV_OPT_TYPE_CONST, { .i64 = DUP_KEEP }, 0, 0, RUNTIME_FLAGS, .unit = "dup" },
+        { "skip", "up to four in a row are replaced, the motion spread over their time", 0, AV_OPT_TYPE_CONST, { .i64 = DUP_SKIP }, 0, 0, RUNTIME_FLAGS, .unit = "dup" },
     { NULL }
 };
 
 AVFILTER_DEFINE_CLASS(mardini);
 
-/** All planar formats of native byte order, 8 to 16 bits, then those of interleaved chroma. */
+/** All planar formats of native byte order, 8 to 16 bits, then those of the table below. */
 static const enum AVPixelFormat pix_fmts[] = {
     AV_PIX_FMT_GRAY8, AV_PIX_FMT_GRAY9, AV_PIX_FMT_GRAY10, AV_PIX_FMT_GRAY12, AV_PIX_FMT_GRAY14, AV_PIX_FMT_GRAY16,
     AV_PIX_FMT_YUV410P, AV_PIX_FMT_YUV411P, AV_PIX_FMT_YUV420P, AV_PIX_FMT_YUV422P, AV_PIX_FMT_YUV440P, AV_PIX_FMT_YUV444P,
@@ -192,6 +221,10 @@ static const enum AVPixelFormat pix_fmts[] = {
 #endif
     AV_PIX_FMT_NV12, AV_PIX_FMT_NV21, AV_PIX_FMT_NV16, AV_PIX_FMT_NV24, AV_PIX_FMT_NV42, AV_PIX_FMT_NV20,
     AV_PIX_FMT_P010, AV_PIX_FMT_P016, AV_PIX_FMT_P210, AV_PIX_FMT_P216, AV_PIX_FMT_P410, AV_PIX_FMT_P416,
+    AV_PIX_FMT_YUYV422, AV_PIX_FMT_UYVY422, AV_PIX_FMT_YVYU422, AV_PIX_FMT_Y210,
+    AV_PIX_FMT_RGB24, AV_PIX_FMT_BGR24, AV_PIX_FMT_RGB0, AV_PIX_FMT_BGR0, AV_PIX_FMT_0RGB, AV_PIX_FMT_0BGR,
+    AV_PIX_FMT_RGBA, AV_PIX_FMT_BGRA, AV_PIX_FMT_ARGB, AV_PIX_FMT_ABGR,
+    AV_PIX_FMT_RGB48, AV_PIX_FMT_BGR48, AV_PIX_FMT_RGBA64, AV_PIX_FMT_BGRA64,
 #ifdef AV_PIX_FMT_P012 /* 6.0 on */
     AV_PIX_FMT_P012,
 #endif
@@ -201,7 +234,7 @@ static const enum AVPixelFormat pix_fmts[] = {
     AV_PIX_FMT_NONE
 };
 
-/** Interleaved chroma, and the planar format of the same samples that the library sees. */
+/** Interleaved components, and the planar format of the same samples that the library sees. */
 static const enum AVPixelFormat planar_fmts[][2] = {
     { AV_PIX_FMT_NV12, AV_PIX_FMT_YUV420P },   { AV_PIX_FMT_NV21, AV_PIX_FMT_YUV420P },
     { AV_PIX_FMT_NV16, AV_PIX_FMT_YUV422P },   { AV_PIX_FMT_NV20, AV_PIX_FMT_YUV422P10 },
@@ -209,6 +242,15 @@ static const enum AVPixelFormat planar_fmts[][2] = {
     { AV_PIX_FMT_P010, AV_PIX_FMT_YUV420P10 }, { AV_PIX_FMT_P016, AV_PIX_FMT_YUV420P16 },
     { AV_PIX_FMT_P210, AV_PIX_FMT_YUV422P10 }, { AV_PIX_FMT_P216, AV_PIX_FMT_YUV422P16 },
     { AV_PIX_FMT_P410, AV_PIX_FMT_YUV444P10 }, { AV_PIX_FMT_P416, AV_PIX_FMT_YUV444P16 },
+    { AV_PIX_FMT_YUYV422, AV_PIX_FMT_YUV422P }, { AV_PIX_FMT_UYVY422, AV_PIX_FMT_YUV422P },
+    { AV_PIX_FMT_YVYU422, AV_PIX_FMT_YUV422P }, { AV_PIX_FMT_Y210, AV_PIX_FMT_YUV422P10 },
+    { AV_PIX_FMT_RGB24, AV_PIX_FMT_GBRP },     { AV_PIX_FMT_BGR24, AV_PIX_FMT_GBRP },
+    { AV_PIX_FMT_RGB0, AV_PIX_FMT_GBRP },      { AV_PIX_FMT_BGR0, AV_PIX_FMT_GBRP },
+    { AV_PIX_FMT_0RGB, AV_PIX_FMT_GBRP },      { AV_PIX_FMT_0BGR, AV_PIX_FMT_GBRP },
+    { AV_PIX_FMT_RGBA, AV_PIX_FMT_GBRAP },     { AV_PIX_FMT_BGRA, AV_PIX_FMT_GBRAP },
+    { AV_PIX_FMT_ARGB, AV_PIX_FMT_GBRAP },     { AV_PIX_FMT_ABGR, AV_PIX_FMT_GBRAP },
+    { AV_PIX_FMT_RGB48, AV_PIX_FMT_GBRP16 },   { AV_PIX_FMT_BGR48, AV_PIX_FMT_GBRP16 },
+    { AV_PIX_FMT_RGBA64, AV_PIX_FMT_GBRAP16 }, { AV_PIX_FMT_BGRA64, AV_PIX_FMT_GBRAP16 },
 #ifdef AV_PIX_FMT_P012
     { AV_PIX_FMT_P012, AV_PIX_FMT_YUV420P12 },
 #endif
@@ -244,17 +286,25 @@ static av_cold int init(AVFilterContext *ctx)
         av_log(ctx, AV_LOG_ERROR, "frames=%d is a total for slow motion: say mode=slowmo too\n", s->frames);
         return AVERROR(EINVAL);
     }
+    if (s->frames && s->dup == DUP_SKIP) {
+        av_log(ctx, AV_LOG_ERROR, "dup=skip is for moving pictures, frames=%d for stills: use factor, or dup=keep\n", s->frames);
+        return AVERROR(EINVAL);
+    }
     return 0;
+}
+
+static void release_one(LibmardiniContext *s, Given *given)
+{
+    if (s->mardini)
+        mardini_drop_frame(s->mardini, given->ordinal);
+    av_frame_free(&given->frame);
+    av_frame_free(&given->planar);
 }
 
 static void release_given(LibmardiniContext *s, int nb)
 {
-    for (int i = 0; i < nb; i++) {
-        if (s->mardini)
-            mardini_drop_frame(s->mardini, s->given[i].ordinal);
-        av_frame_free(&s->given[i].frame);
-        av_frame_free(&s->given[i].planar);
-    }
+    for (int i = 0; i < nb; i++)
+        release_one(s, &s->given[i]);
     s->nb_given -= nb;
     memmove(s->given, s->given + nb, s->nb_given * sizeof(*s->given));
 }
@@ -269,7 +319,7 @@ static void release_made(LibmardiniContext *s)
 static av_cold void uninit(AVFilterContext *ctx)
 {
     LibmardiniContext *s = ctx->priv;
-    int nb_lost = 0;
+    int nb_lost = s->nb_waiting;
 
     /* ffmpeg builds its graph anew without an EOF when the input's size or format changes. */
     for (int i = 0; i < s->nb_given; i++)
@@ -280,6 +330,8 @@ static av_cold void uninit(AVFilterContext *ctx)
                nb_lost, nb_lost > 1 ? "s" : "", nb_lost > 1 ? "are" : "is");
 
     release_given(s, s->nb_given);
+    while (s->nb_waiting)
+        release_one(s, &s->waiting[--s->nb_waiting]);
     release_made(s);
     for (int n = 0; n < CHUNK; n++)
         av_frame_free(&s->planar[n]);
@@ -290,6 +342,9 @@ static av_cold void uninit(AVFilterContext *ctx)
         av_log(ctx, AV_LOG_INFO, "%"PRId64" frames given, %"PRId64" put out: %"PRId64" made (%.3f s each), "
                "%"PRId64" held at %"PRId64" cuts, %"PRId64" held at the end\n", s->nb_in, s->nb_out, s->nb_new,
                s->nb_new ? s->time / 1e6 / s->nb_new : 0.0, s->nb_held, s->nb_cuts, s->nb_tail);
+    if (s->nb_off || s->nb_skipped)
+        av_log(ctx, AV_LOG_INFO, "%"PRId64" held while disabled, %"PRId64" given frames skipped as repeats\n",
+               s->nb_off, s->nb_skipped);
 }
 
 static int evaluate(AVFilterContext *ctx, const char *name, const char *expr, AVRational source_fps,
@@ -402,52 +457,20 @@ static int config_output(AVFilterLink *outlink)
         return ret;
 
     s->planar_fmt = planar_fmt;
+    s->format     = format;
     mardini_default_settings(&settings);
     settings.model     = s->model;
     settings.device    = s->device;
     settings.precision = s->precision;
     settings.threads   = FFMIN(ff_filter_get_nb_threads(ctx), 64);
     settings.steps     = s->steps;
+    settings.memory    = s->memory;
     if (s->seed >= 0)
         settings.seed  = s->seed;
     settings.scd_threshold = s->scd_threshold < 0 ? -1 : s->scd_threshold;
     settings.log        = log_line;
     settings.log_opaque = ctx;
     return mardini_open(&s->mardini, &settings, &format);
-}
-
-/** Take the next frame of the input. */
-static int take_frame(AVFilterContext *ctx, AVFilterLink *inlink)
-{
-    LibmardiniContext *s = ctx->priv;
-    AVFrame *frame;
-    int64_t pts;
-    int ret = ff_inlink_consume_frame(inlink, &frame);
-
-    av_assert1(ret);
-    if (ret < 0)
-        return ret;
-    if (frame->width != inlink->w || frame->height != inlink->h || frame->format != inlink->format) {
-        av_log(ctx, AV_LOG_ERROR, "a frame of %dx%d %s came where %dx%d %s was agreed: put scale and format before "
-               "this filter\n", frame->width, frame->height, av_get_pix_fmt_name(frame->format),
-               inlink->w, inlink->h, av_get_pix_fmt_name(inlink->format));
-        av_frame_free(&frame);
-        return AVERROR(EINVAL);
-    }
-    if (IS_INTERLACED(frame) && !s->warned_interlaced) {
-        s->warned_interlaced = 1;
-        av_log(ctx, AV_LOG_WARNING, "the input is interlaced, %s field first, and fields are not told apart: put "
-               "bwdif before this filter\n", IS_TOP_FIRST(frame) ? "top" : "bottom");
-    }
-    ret = mardini_timeline_push(s->timeline, frame->pts, DURATION(frame), &pts);
-    if (ret > 0) {
-        av_assert0(s->nb_given < FF_ARRAY_ELEMS(s->given));
-        s->given[s->nb_given++] = (Given){ .frame = frame, .ordinal = s->nb_in, .pts = pts, .cut = -1 };
-    } else {
-        av_frame_free(&frame);
-    }
-    s->nb_in++;
-    return FFMIN(ret, 0);
 }
 
 static MardiniFrame frame_planes(const AVFrame *frame)
@@ -481,6 +504,10 @@ static void copy_samples(AVFrame *to, const AVFrame *from)
 {
     const AVPixFmtDescriptor *to_desc = av_pix_fmt_desc_get(to->format), *from_desc = av_pix_fmt_desc_get(from->format);
 
+    /* RGB0 and its like have a byte that is no component */
+    if (to_desc->nb_components == 3 && to_desc->comp[0].step == 4 && to_desc->flags & AV_PIX_FMT_FLAG_RGB)
+        for (int y = 0; y < to->height; y++)
+            memset(to->data[0] + (ptrdiff_t)y * to->linesize[0], 255, 4 * to->width);
     for (int c = 0; c < from_desc->nb_components; c++) {
         const AVComponentDescriptor *t = &to_desc->comp[c], *f = &from_desc->comp[c];
         const int w = c ? AV_CEIL_RSHIFT(from->width,  from_desc->log2_chroma_w) : from->width;
@@ -500,6 +527,17 @@ static void copy_samples(AVFrame *to, const AVFrame *from)
     }
 }
 
+static int make_planar(const LibmardiniContext *s, Given *given)
+{
+    if (given->frame->format == s->planar_fmt || given->planar)
+        return 0;
+    given->planar = alloc_planar(s, given->frame->width, given->frame->height);
+    if (!given->planar)
+        return AVERROR(ENOMEM);
+    copy_samples(given->planar, given->frame);
+    return 0;
+}
+
 static int show_to_library(LibmardiniContext *s, Given *given)
 {
     MardiniFrame planes;
@@ -507,12 +545,9 @@ static int show_to_library(LibmardiniContext *s, Given *given)
 
     if (given->added)
         return 0;
-    if (given->frame->format != s->planar_fmt && !given->planar) {
-        given->planar = alloc_planar(s, given->frame->width, given->frame->height);
-        if (!given->planar)
-            return AVERROR(ENOMEM);
-        copy_samples(given->planar, given->frame);
-    }
+    ret = make_planar(s, given);
+    if (ret < 0)
+        return ret;
     planes = frame_planes(given->planar ? given->planar : given->frame);
     ret = mardini_add_frame(s->mardini, given->ordinal, &planes);
     if (ret >= 0)
@@ -520,7 +555,30 @@ static int show_to_library(LibmardiniContext *s, Given *given)
     return ret;
 }
 
-/** @return 1 if a new scene starts with given[i], 0 if not, or a negative code */
+/** Whether the time jumps before given[i]: nothing is invented for a pause of the recording or a join of files. */
+static int is_jump(AVFilterContext *ctx, int i)
+{
+    LibmardiniContext *s = ctx->priv;
+    const AVFilterLink *inlink = ctx->inputs[0];
+    const AVRational rate = ff_filter_link(ctx->inputs[0])->frame_rate;
+    const Given *g = s->given;
+    double gap, usual;
+
+    if (s->frames || g[i].pts == AV_NOPTS_VALUE)
+        return 0;
+    gap   = av_sat_sub64(g[i].pts, g[i - 1].pts) * av_q2d(inlink->time_base);
+    usual = rate.num > 0 && rate.den > 0 ? 1 / av_q2d(rate) :
+            i > 1 ? av_sat_sub64(g[i - 1].pts, g[i - 2].pts) * av_q2d(inlink->time_base) : gap;
+    if (gap <= 1 || gap <= REACH * usual)
+        return 0;
+    if (!s->warned_jump)
+        av_log(ctx, AV_LOG_WARNING, "the time jumps by %.3f s after frame %"PRId64": such gaps are held, not filled; "
+               "scd=none fills them\n", gap, g[i - 1].ordinal);
+    s->warned_jump = 1;
+    return 1;
+}
+
+/** @return above 0 if a new scene starts with given[i], 0 if not, or a negative code */
 static int is_cut(AVFilterContext *ctx, int i)
 {
     LibmardiniContext *s = ctx->priv;
@@ -528,6 +586,10 @@ static int is_cut(AVFilterContext *ctx, int i)
     double score = -1;
     int ret;
 
+    if (after->cut < 0 && s->scd != SCD_NONE && is_jump(ctx, i)) {
+        s->nb_cuts++;
+        after->cut = 2;
+    }
     if (after->cut >= 0)
         return after->cut;
     if (s->scd == SCD_NONE) {
@@ -537,11 +599,119 @@ static int is_cut(AVFilterContext *ctx, int i)
     } else if ((ret = show_to_library(s, before)) < 0 || (ret = show_to_library(s, after)) < 0 ||
                (ret = mardini_compare(s->mardini, before->ordinal, after->ordinal, &score)) < 0) {
         return ret;
+    } else if (s->scd_threshold >= 0) { /* it may have changed since the library was told */
+        ret = score > s->scd_threshold;
     }
     s->nb_cuts += ret;
     av_log(ctx, ret ? AV_LOG_VERBOSE : AV_LOG_DEBUG, "%s between frames %"PRId64" and %"PRId64" (score %.1f)\n",
            ret ? "cut" : "no cut", before->ordinal, after->ordinal, score);
     return after->cut = ret;
+}
+
+/** Tell the timeline of a frame and keep it, unless it is left out or no more than a repeat. */
+static int push_given(AVFilterContext *ctx, Given *given, int skip)
+{
+    LibmardiniContext *s = ctx->priv;
+    int ret = mardini_timeline_push(s->timeline, given->frame->pts, DURATION(given->frame), &given->pts);
+
+    if (ret > 0 && !skip) {
+        av_assert0(s->nb_given < FF_ARRAY_ELEMS(s->given));
+        s->given[s->nb_given++] = *given;
+        return 0;
+    }
+    if (ret > 0) {
+        ret = mardini_timeline_skip(s->timeline);
+        s->nb_skipped++;
+    }
+    release_one(s, given);
+    return FFMIN(ret, 0);
+}
+
+static int push_waiting(AVFilterContext *ctx, int skip)
+{
+    LibmardiniContext *s = ctx->priv;
+    int ret = 0;
+
+    for (int i = 0; i < s->nb_waiting; i++) {
+        if (ret >= 0)
+            ret = push_given(ctx, &s->waiting[i], skip);
+        else
+            release_one(s, &s->waiting[i]);
+    }
+    s->nb_waiting = 0;
+    return ret;
+}
+
+/** @return 1 if the frame shows what the last given one does, 0 if not, or a negative code */
+static int is_repeat(LibmardiniContext *s, Given *given)
+{
+    Given *last = &s->given[s->nb_given - 1];
+    MardiniFrame a, b;
+    int ret;
+
+    if ((ret = make_planar(s, last)) < 0 || (ret = make_planar(s, given)) < 0)
+        return ret;
+    a = frame_planes(last->planar ? last->planar : last->frame);
+    b = frame_planes(given->planar ? given->planar : given->frame);
+    return mardini_is_repeat(&s->format, &a, &b);
+}
+
+/** Take a frame in. One that repeats the last waits until it is known how long that goes on. */
+static int arrive(AVFilterContext *ctx, Given given)
+{
+    LibmardiniContext *s = ctx->priv;
+    int ret = 0;
+
+    if (s->nb_given && (s->dup == DUP_SKIP || s->nb_waiting)) {
+        const int repeats = is_repeat(s, &given);
+
+        if (repeats > 0 && s->dup == DUP_SKIP && !s->still) {
+            s->waiting[s->nb_waiting++] = given;
+            s->still = s->nb_waiting > REPEATS_MAX;
+            return s->still ? push_waiting(ctx, 0) : 0;
+        }
+        s->still &= repeats;
+        ret = FFMIN(repeats, 0);
+        if (ret >= 0 && s->nb_waiting) {
+            s->given[s->nb_given] = given; /* looked at, not counted yet */
+            ret   = is_cut(ctx, s->nb_given);
+            given = s->given[s->nb_given];
+            /* Before a cut they stay: the cut must not move. */
+            if (ret >= 0)
+                ret = push_waiting(ctx, !ret);
+        }
+    }
+    if (ret < 0) {
+        release_one(s, &given);
+        return ret;
+    }
+    return push_given(ctx, &given, 0);
+}
+
+/** Take the next frame of the input. */
+static int take_frame(AVFilterContext *ctx, AVFilterLink *inlink)
+{
+    LibmardiniContext *s = ctx->priv;
+    AVFrame *frame;
+    int ret = ff_inlink_consume_frame(inlink, &frame);
+
+    av_assert1(ret);
+    if (ret < 0)
+        return ret;
+    if (frame->width != inlink->w || frame->height != inlink->h || frame->format != inlink->format) {
+        av_log(ctx, AV_LOG_ERROR, "a frame of %dx%d %s came where %dx%d %s was agreed: put scale and format before "
+               "this filter\n", frame->width, frame->height, av_get_pix_fmt_name(frame->format),
+               inlink->w, inlink->h, av_get_pix_fmt_name(inlink->format));
+        av_frame_free(&frame);
+        return AVERROR(EINVAL);
+    }
+    if (IS_INTERLACED(frame) && !s->warned_interlaced) {
+        s->warned_interlaced = 1;
+        av_log(ctx, AV_LOG_WARNING, "the input is interlaced, %s field first, and fields are not told apart: put "
+               "bwdif before this filter\n", IS_TOP_FIRST(frame) ? "top" : "bottom");
+    }
+    return arrive(ctx, (Given){ .frame = frame, .ordinal = s->nb_in++, .pts = AV_NOPTS_VALUE, .off = ctx->is_disabled,
+                                .cut = -1 });
 }
 
 /** Drop what belongs to the one picture that the properties were copied from. */
@@ -585,7 +755,7 @@ static void set_time(AVFilterContext *ctx, AVFrame *frame, const MardiniSlot *sl
 }
 
 /** A given frame at the time of the slot, the picture shared. */
-static int put_given(AVFilterContext *ctx, const Given *given, int cut, AVFrame **out)
+static int put_given(AVFilterContext *ctx, const Given *given, enum Hold why, AVFrame **out)
 {
     LibmardiniContext *s = ctx->priv;
     AVFrame *frame = av_frame_clone(given->frame);
@@ -596,10 +766,11 @@ static int put_given(AVFilterContext *ctx, const Given *given, int cut, AVFrame 
     set_time(ctx, frame, &s->slot);
     if (s->slot.kind != MARDINI_SLOT_GIVEN) {
         make_props_general(frame);
-        s->nb_held += cut;
-        s->nb_tail += !cut;
+        s->nb_held += why == HOLD_CUT;
+        s->nb_tail += why == HOLD_END;
+        s->nb_off  += why == HOLD_OFF;
     }
-    if (cut)
+    if (why == HOLD_CUT)
         ret = av_dict_set(&frame->metadata, "lavfi.mardini.cut", "1", 0);
     if (ret < 0) {
         av_frame_free(&frame);
@@ -702,6 +873,8 @@ static int make_chunk(AVFilterContext *ctx, int i)
     } while (s->have_slot && s->nb_made < CHUNK && s->slot.kind == MARDINI_SLOT_MADE &&
              s->slot.before == s->given[i].ordinal);
 
+    av_log(ctx, AV_LOG_VERBOSE, "%d made between frames %"PRId64" and %"PRId64", from frames %"PRId64" to %"PRId64"\n",
+           s->nb_made, s->given[i].ordinal, s->given[i + 1].ordinal, ids[0], ids[last - first]);
     start = av_gettime_relative();
     ret = mardini_make(s->mardini, ids, times, last - first + 1, masked, s->nb_made, keys, out, confidence);
     if (ret < 0)
@@ -754,7 +927,7 @@ static int next_frame(AVFilterContext *ctx, AVFrame **out)
     }
     s->shown = s->slot.before;
     if (s->slot.kind != MARDINI_SLOT_MADE)
-        return put_given(ctx, &s->given[i], 0, out);
+        return put_given(ctx, &s->given[i], HOLD_END, out);
 
     if (i + 2 >= s->nb_given && !s->status)
         return AVERROR(EAGAIN);
@@ -762,8 +935,8 @@ static int next_frame(AVFilterContext *ctx, AVFrame **out)
     ret = is_cut(ctx, i + 1);
     if (ret < 0)
         return ret;
-    if (ret)
-        return put_given(ctx, &s->given[i + (s->slot.position >= 0.5)], 1, out);
+    if (ret || s->given[i].off)
+        return put_given(ctx, &s->given[i + (s->slot.position >= 0.5)], ret ? HOLD_CUT : HOLD_OFF, out);
     ret = make_chunk(ctx, i);
     if (ret < 0) {
         release_made(s);
@@ -804,7 +977,8 @@ static int activate(AVFilterContext *ctx)
     /* 3. At the end of the input, put out what was held back for it, then end the output. */
     if (ret == AVERROR(EAGAIN) && ff_inlink_acknowledge_status(inlink, &s->status, &pts)) {
         ff_filter_set_ready(ctx, 100);
-        return mardini_timeline_end(s->timeline, pts);
+        ret = push_waiting(ctx, 0);
+        return ret < 0 ? ret : mardini_timeline_end(s->timeline, pts);
     }
     if (ret == AVERROR_EOF) {
         ff_outlink_set_status(outlink, s->status, s->next_pts);
@@ -838,10 +1012,12 @@ const FILTER_TYPE ff_vf_mardini = {
     PUBLIC(name)        = "mardini",
     PUBLIC(description) = NULL_IF_CONFIG_SMALL("Make the frames between given ones: higher frame rate, slow motion."),
     PUBLIC(priv_class)  = &mardini_class,
+    PUBLIC(flags)       = AVFILTER_FLAG_SUPPORT_TIMELINE_INTERNAL,
     .priv_size          = sizeof(LibmardiniContext),
     .init               = init,
     .uninit             = uninit,
     .activate           = activate,
+    .process_command    = ff_filter_process_command,
     FILTER_INPUTS(mardini_inputs),
     FILTER_OUTPUTS(mardini_outputs),
     FILTER_PIXFMTS_ARRAY(pix_fmts),

@@ -32,6 +32,14 @@ struct Failure : std::runtime_error {
     int code;
 };
 
+/// The processor's allocator reports through LibTorch's plain error class.
+static bool is_out_of_memory(const std::exception &e)
+{
+    const auto *ours = dynamic_cast<const c10::Error *>(&e);
+    return dynamic_cast<const std::bad_alloc *>(&e) || dynamic_cast<const c10::OutOfMemoryError *>(&e) ||
+           (ours && std::string(ours->what_without_backtrace()).find("not enough memory") != std::string::npos);
+}
+
 /// What is known of one given frame.
 struct Given {
     MardiniFrame frame;   // the caller's planes
@@ -68,6 +76,7 @@ public:
             throw Failure(ENOSYS, "steps=" + std::to_string(steps_) + " was asked for, but \"" + checkpoint +
                                       "\" has no trained denoiser; use steps=0.");
         settle_weights();
+        budget(settings.memory);
         say(MARDINI_LOG_VERBOSE, std::string("network ") + network_->config().preset + " on " + device_.str() + " in " +
                                      (bf16_ ? "bf16" : "fp32") + ", motion at 1/" +
                                      std::to_string(geometry_.reduction));
@@ -91,14 +100,13 @@ public:
         Given given;
         given.frame = frame;
         Profile::Timer load(profile_, Stage::Load);
-        Tensor packed = pack_frame(given);
+        Tensor small = device_.is_cpu() ? reduced_frame(geometry_, frame) : reduce(geometry_, pack_frame(given));
         load.stop();
         Profile::Timer encoder(profile_, Stage::Encoder);
         Autocast autocast(device_.type(), bf16_);
-        Tensor reduced = reduce(geometry_, packed);
-        given.features = network_->encoder(reduced);
+        given.features = network_->encoder(small);
         if (steps_ > 0)
-            given.reduced = reduced;
+            given.reduced = small;
         given.tokens = network_->planner->tokenize(given.features.eighth);
         if (device_.is_cpu()) // as warps and cost volumes read them, for every masked frame
             for (Tensor *t : {&given.features.quarter, &given.features.eighth})
@@ -163,6 +171,39 @@ private:
         }
     }
 
+    /// Choose the size of a band of rows so that everything fits. What does not depend on it was measured: the network and
+    /// LibTorch's own, and what a window holds for each pixel of the motion resolution.
+    void budget(int64_t megabytes)
+    {
+        if (megabytes == 0 || !device_.is_cpu())
+            return;
+        const int64_t r = geometry_.reduction, channels = network_->generator->hidden_channels();
+        const int64_t fixed = (int64_t(130) << 20) + 420 * (geometry_.height / r) * (geometry_.width / r) +
+                              2 * bytes_of_pixels(geometry_);
+        const int64_t least = (fixed + bytes_of_bands(geometry_, channels, 1) + (1 << 20) - 1) >> 20;
+        if (least > megabytes)
+            throw Failure(ENOMEM, "memory=" + std::to_string(megabytes) + " MB is too little for frames of " +
+                                      std::to_string(geometry_.format.width) + "x" +
+                                      std::to_string(geometry_.format.height) + ": some " + std::to_string(least) +
+                                      " MB are needed; scale them down first.");
+        while (fixed + bytes_of_bands(geometry_, channels, band_bytes_) > megabytes << 20 && shrink_bands())
+            ;
+    }
+
+    /// Smaller tiles; false if they are the smallest.
+    bool shrink_bands()
+    {
+        const int64_t channels = network_->generator->hidden_channels();
+        const int64_t now = bytes_of_bands(geometry_, channels, band_bytes_);
+        if (now == bytes_of_bands(geometry_, channels, 1))
+            return false;
+        do
+            band_bytes_ = band_bytes_ ? band_bytes_ / 2 : now / 2;
+        while (bytes_of_bands(geometry_, channels, std::max<int64_t>(band_bytes_, 1)) == now);
+        band_bytes_ = std::max<int64_t>(band_bytes_, 1);
+        return true;
+    }
+
     Given &find(int64_t id)
     {
         auto it = given_.find(id);
@@ -225,6 +266,8 @@ private:
     bool bf16_ = false;
     int threads_ = 0, steps_ = 0;
     int64_t seed_ = 0;
+    int64_t band_bytes_ = 0; ///< of Painting
+    bool said_shrunk_ = false;
     std::map<int64_t, Given> given_;
     std::map<std::pair<int64_t, int64_t>, Match> matches_;
 };
@@ -270,7 +313,18 @@ float Engine::paint_frame(const Given &before, const Given &after, const Refined
     p.extra = extra;
     p.head = [this](const Tensor &inputs) { return network_->generator->head(inputs); };
     p.dtype = bf16_ ? torch::kBFloat16 : torch::kFloat32;
-    return paint(geometry_, p, out, profile_);
+    for (;;) {
+        p.band_bytes = band_bytes_;
+        try {
+            return paint(geometry_, p, out, profile_);
+        } catch (const std::exception &e) {
+            if (!is_out_of_memory(e) || !shrink_bands())
+                throw;
+            if (!said_shrunk_)
+                say(MARDINI_LOG_WARNING, "Memory is full: the rest is made in smaller tiles.");
+            said_shrunk_ = true;
+        }
+    }
 }
 
 /// On a card: a plane that the packed frame does not hold as stored: another subsampling, GBR or alpha.
@@ -451,8 +505,7 @@ template <class Body> int guarded(MardiniLog log, void *opaque, const Body &body
     } catch (const c10::OutOfMemoryError &e) {
         return fail(ENOMEM, "The device's memory is full; a smaller frame or device=cpu needs less.");
     } catch (const c10::Error &e) {
-        // The processor's allocator reports through the plain error class.
-        if (std::string(e.what_without_backtrace()).find("not enough memory") != std::string::npos)
+        if (mardini::is_out_of_memory(e))
             return fail(ENOMEM, "Memory is full; a smaller frame needs less.");
         return fail(EIO, e.what_without_backtrace());
     } catch (const std::bad_alloc &) {

@@ -19,7 +19,11 @@ Geometry::Geometry(const MardiniFormat &f, int motion_side) : format(f)
 {
     const int color_planes = f.color == MARDINI_COLOR_GRAY ? 1 : 3;
     num_planes = color_planes + (f.alpha ? 1 : 0);
+    // A wide strip is as costly to match as a large frame: three squares of that side are the most.
+    const int64_t area = int64_t(f.width) * f.height, most = 3 * int64_t(motion_side) * motion_side;
     reduction = std::max(1, (std::min(f.width, f.height) + motion_side - 1) / motion_side);
+    while (area > most * reduction * reduction)
+        reduction++;
     const int unit = 32 * reduction;
     height = (f.height + unit - 1) / unit * unit;
     width = (f.width + unit - 1) / unit * unit;
@@ -63,24 +67,29 @@ static void load_rows(const uint8_t *data, ptrdiff_t stride, int64_t h, int64_t 
     }
 }
 
-Tensor load_plane(const Geometry &g, const MardiniFrame &frame, int plane)
+/// Rows [first, first + count) of the padded plane.
+static Tensor load_plane_rows(const Geometry &g, const MardiniFrame &frame, int plane, int64_t first, int64_t count)
 {
-    const int64_t h = g.plane_height(plane), w = g.plane_width(plane);
-    const int64_t H = g.padded_height(plane), W = g.padded_width(plane);
-    Tensor t = at::empty({1, 1, H, W}, torch::kFloat32);
-    float *out = t.data_ptr<float>();
+    const int64_t h = g.plane_height(plane), w = g.plane_width(plane), W = g.padded_width(plane);
+    Tensor t = at::empty({1, 1, count, W}, torch::kFloat32);
+    float *out = t.data_ptr<float>() - first * W;
     const float middle = static_cast<float>(1 << (g.format.depth - 1));
-    at::parallel_for(0, H, 64, [&](int64_t begin, int64_t end) {
+    at::parallel_for(first, first + count, 64, [&](int64_t begin, int64_t end) {
         auto load = g.format.depth > 8 ? load_rows<uint16_t> : load_rows<uint8_t>;
         load(frame.data[plane], frame.stride[plane], h, w, W, middle, begin, end, out);
     });
     return t;
 }
 
-/// A chroma plane of any subsampling -> half the luma size in both directions.
-static Tensor to_half(const Geometry &g, const Tensor &plane)
+Tensor load_plane(const Geometry &g, const MardiniFrame &frame, int plane)
 {
-    const int64_t h = g.height / 2, w = g.width / 2;
+    return load_plane_rows(g, frame, plane, 0, g.padded_height(plane));
+}
+
+/// A chroma plane of any subsampling -> half the luma size in both directions.
+static Tensor to_half(const Tensor &plane, const Tensor &luma)
+{
+    const int64_t h = luma.size(2) / 2, w = luma.size(3) / 2;
     Tensor t = plane;
     if (t.size(2) > h || t.size(3) > w)
         t = at::avg_pool2d(t, {t.size(2) > h ? 2 : 1, t.size(3) > w ? 2 : 1});
@@ -98,13 +107,36 @@ Tensor pack(const Geometry &g, const std::vector<Tensor> &planes)
     } else {
         luma = planes[0];
         if (g.format.color == MARDINI_COLOR_YUV) {
-            cb = to_half(g, planes[1]);
-            cr = to_half(g, planes[2]);
+            cb = to_half(planes[1], luma);
+            cr = to_half(planes[2], luma);
         } else {
-            cb = cr = at::zeros({1, 1, g.height / 2, g.width / 2});
+            cb = cr = at::zeros({1, 1, luma.size(2) / 2, luma.size(3) / 2});
         }
     }
     return at::cat({at::pixel_unshuffle(luma, 2), cb, cr}, 1);
+}
+
+void pack_bands(const Geometry &g, const MardiniFrame &frame, const std::function<void(int64_t, const Tensor &)> &use)
+{
+    const int64_t unit = 32 * g.reduction;
+    // The rows of 4:1:0's chroma are interpolated for the packed frame, across what would be the edge of a band.
+    const int64_t rows = g.format.log2_chroma_height == 2 ? g.height : std::max<int64_t>(256 / unit, 1) * unit;
+    for (int64_t first = 0; first < g.height; first += rows) {
+        const int64_t count = std::min(rows, g.height - first);
+        std::vector<Tensor> planes;
+        for (int p = 0; p < g.num_planes; p++) {
+            const int shift = g.is_chroma(p) ? g.format.log2_chroma_height : 0;
+            planes.push_back(load_plane_rows(g, frame, p, first >> shift, count >> shift));
+        }
+        use(first / 2, pack(g, planes));
+    }
+}
+
+Tensor reduced_frame(const Geometry &g, const MardiniFrame &frame)
+{
+    std::vector<Tensor> bands;
+    pack_bands(g, frame, [&](int64_t, const Tensor &packed) { bands.push_back(reduce(g, packed)); });
+    return bands.size() == 1 ? bands[0] : at::cat(bands, 2);
 }
 
 Tensor reduce(const Geometry &g, const Tensor &packed)

@@ -9,6 +9,7 @@
 #include "blocks.h"
 #include "mardini.h"
 
+#include <functional>
 #include <vector>
 
 namespace mardini {
@@ -41,6 +42,14 @@ Tensor load_plane(const Geometry &geometry, const MardiniFrame &frame, int plane
 
 /// The planes of a frame, padded -> packed (1,6,height/2,width/2).
 Tensor pack(const Geometry &geometry, const std::vector<Tensor> &planes);
+
+/// The same of a frame on the processor, some rows at a time, so that no picture of floats is larger than that.
+/// @param use  takes the first packed row, a whole multiple of 16 * reduction, and the rows
+void pack_bands(const Geometry &geometry, const MardiniFrame &frame,
+                const std::function<void(int64_t first, const Tensor &packed)> &use);
+
+/// reduce() of pack_bands().
+Tensor reduced_frame(const Geometry &geometry, const MardiniFrame &frame);
 
 /// Mean over reduction x reduction of the packed frame: what the planner and the motion stages see.
 Tensor reduce(const Geometry &geometry, const Tensor &packed);

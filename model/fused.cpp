@@ -194,13 +194,22 @@ static Plane copy_plane(const Geometry &g, const MardiniFrame &frame, int plane)
     return p;
 }
 
-static Plane copy_tensor(const Tensor &values)
+/// Rows of a plane of floats from row `first` on; the first and last also fill the margins above and below.
+static void copy_rows(const Plane &p, const Tensor &values, int64_t first)
 {
     Tensor t = values.contiguous();
-    const int64_t h = t.size(2), w = t.size(3);
-    Plane p = make_plane(Kind::F32, h, w, 1);
-    fill_plane<float>(p, reinterpret_cast<const uint8_t *>(t.data_ptr<float>()), 4 * w, h, w);
-    return p;
+    const int64_t m = Plane::margin, rows = t.size(2), w = p.width;
+    const float *from = t.data_ptr<float>();
+    const int64_t begin = first == 0 ? -m : 0, end = first + rows == p.height ? rows + m : rows;
+    at::parallel_for(begin, end, 64, [&](int64_t b, int64_t e) {
+        for (int64_t y = b; y < e; y++) {
+            const float *row = from + std::clamp<int64_t>(y, 0, rows - 1) * w;
+            float *line = reinterpret_cast<float *>(p.data.get()) + (first + y + m) * p.stride;
+            std::fill(line, line + m, row[0]);
+            std::memcpy(line + m, row, w * sizeof(float));
+            std::fill(line + m + w, line + p.stride, row[w - 1]);
+        }
+    });
 }
 
 /// A plane of nothing but the middle value: the chroma of gray.
@@ -226,13 +235,14 @@ Pixels take_pixels(const Geometry &g, const MardiniFrame &frame)
         for (int p = 1; p < 3; p++)
             pixels.packed.push_back(gray ? neutral_plane(g) : copy_plane(g, frame, p));
     } else {
-        std::vector<Tensor> planes;
-        for (int p = 0; p < g.num_planes; p++)
-            planes.push_back(load_plane(g, frame, p));
-        Tensor packed = pack(g, planes);
-        pixels.packed.push_back(copy_tensor(at::pixel_shuffle(packed.slice(1, 0, 4), 2)));
-        for (int c = 4; c < 6; c++)
-            pixels.packed.push_back(copy_tensor(packed.slice(1, c, c + 1)));
+        pixels.packed.push_back(make_plane(Kind::F32, g.height, g.width, 1));
+        for (int c = 1; c < 3; c++)
+            pixels.packed.push_back(make_plane(Kind::F32, g.height / 2, g.width / 2, 1));
+        pack_bands(g, frame, [&](int64_t first, const Tensor &packed) {
+            copy_rows(pixels.packed[0], at::pixel_shuffle(packed.slice(1, 0, 4), 2), 2 * first);
+            for (int c = 1; c < 3; c++)
+                copy_rows(pixels.packed[c], packed.slice(1, 3 + c, 4 + c), first);
+        });
     }
     if (!packed_is_whole(g.format) || g.format.alpha)
         for (int p = 0; p < g.num_planes; p++)
@@ -514,11 +524,40 @@ static void store_packed_rows(const Geometry &g, const Band &b, int64_t first, i
     });
 }
 
+static int64_t bytes_of_row(int64_t w, int64_t hidden_channels)
+{
+    return w * (4 * (num_fields + 12 + 16 + 6 + 2 + hidden_channels) + 128);
+}
+
+static int64_t rows_of_band(int64_t w, int64_t hidden_channels, int64_t bytes)
+{
+    const int64_t rows = (bytes ? bytes : band_bytes) / bytes_of_row(w, hidden_channels) / 4 * 4;
+    return std::clamp<int64_t>(rows, bytes ? 4 : 32, 256);
+}
+
+int64_t bytes_of_bands(const Geometry &g, int64_t hidden_channels, int64_t bytes)
+{
+    const int64_t w = g.width / 2, rows = std::min(rows_of_band(w, hidden_channels, bytes) + 2 * halo, g.height / 2);
+    return rows * bytes_of_row(w, hidden_channels);
+}
+
+int64_t bytes_of_pixels(const Geometry &g)
+{
+    const int64_t bytes = g.format.depth > 8 ? 2 : 1;
+    const bool whole = packed_is_whole(g.format);
+    int64_t sum = g.height * g.width * 3 / 2 * (whole ? bytes : 4);
+    for (int p = 0; p < g.num_planes && (!whole || g.format.alpha); p++)
+        sum += g.padded_height(p) * g.padded_width(p) * bytes;
+    return sum;
+}
+
 float paint(const Geometry &g, const Painting &p, const MardiniFrame &out, Profile &profile)
 {
-    const int64_t h = g.height / 2, w = g.width / 2, visible = (g.format.height + 1) / 2;
-    const int64_t row_bytes = w * (4 * (num_fields + 12 + 16 + 6 + 2 + p.hidden.size(1)) + 128);
-    const int64_t band_rows = std::clamp<int64_t>(band_bytes / row_bytes / 4 * 4, 32, 256);
+    const int64_t h = g.height / 2, w = g.width / 2;
+    // Whole lines of 4:1:0's chroma, which take two packed rows each.
+    const int64_t unit = g.format.log2_chroma_height == 2 ? 2 : 1;
+    const int64_t shown = (g.format.height + 1) / 2, visible = (shown + unit - 1) / unit * unit;
+    const int64_t band_rows = rows_of_band(w, p.hidden.size(1), p.band_bytes);
     const bool whole = packed_is_whole(g.format);
     Band b = make_band(g, p, std::min(band_rows + 2 * halo, h));
     const Source fields(fields_of(g, p), h, w), hidden(p.hidden, h, w);
@@ -548,14 +587,14 @@ float paint(const Geometry &g, const Painting &p, const MardiniFrame &out, Profi
             for (int64_t row = from; row < to; row++)
                 sure[row] = kernel().judge_row(b, row);
         });
-        for (int64_t y = start; y < end; y++)
+        for (int64_t y = start; y < std::min(end, shown); y++)
             certainty += sure[y - b.begin];
         if (whole)
             store_packed_rows(g, b, start, count, out);
         for (int plane = whole ? g.num_planes - g.format.alpha : 0; plane < g.num_planes; plane++)
             store_plane_lines(g, b, p, plane, start, count, out);
     }
-    return static_cast<float>(certainty / static_cast<double>(visible * w));
+    return static_cast<float>(certainty / static_cast<double>(shown * w));
 }
 
 } // namespace mardini

@@ -59,7 +59,14 @@ struct Painting {
     /// The output head: (1,16+C,rows,w) -> (1,23,rows,w), as GeneratorImpl::head().
     std::function<Tensor(const Tensor &)> head;
     torch::Dtype dtype; ///< of the head's input: float32 or bfloat16
+    int64_t band_bytes = 0; ///< that the buffers of a band may take; 0: what the processor's caches hold
 };
+
+/// What paint() takes for its bands if told `band_bytes`, whose least is a few rows.
+int64_t bytes_of_bands(const Geometry &geometry, int64_t hidden_channels, int64_t band_bytes);
+
+/// What take_pixels() keeps of a frame, in bytes.
+int64_t bytes_of_pixels(const Geometry &geometry);
 
 /// Make one frame on the processor.
 /// @return how sure the network is, 0 .. 1, mean over the frame

@@ -27,6 +27,7 @@
 
 #include "engine.h"
 #include "error.h"
+#include "repeat.h"
 #include "timeline.h"
 
 #if __has_include("config.h")
@@ -56,7 +57,7 @@ struct MardiniContext {
 
 namespace {
 
-constexpr int SIZE_MIN_SIDE = 16, SIZE_MAX_SIDE = 16384;
+constexpr int SIZE_MIN_SIDE = 1, SIZE_MAX_SIDE = 16384;
 constexpr int THREADS_MAX = 64, STEPS_MAX = 64;
 constexpr double SCD_THRESHOLD = 74; ///< the engine's score, of pairs inside and across scenes, divides there
 
@@ -124,6 +125,7 @@ void check_settings(const MardiniSettings &s)
     check_range("precision", s.precision, MARDINI_PRECISION_AUTO, MARDINI_PRECISION_BF16);
     check_range("threads", s.threads, 0, THREADS_MAX);
     check_range("steps", s.steps, -1, STEPS_MAX);
+    check_range("memory", s.memory, 0, INT32_MAX);
     check_range("seed", s.seed, 0, INT64_MAX);
     if (s.scd_threshold != -1 && !(s.scd_threshold >= 0 && s.scd_threshold <= 100))
         throw Error(EINVAL, text("scd_threshold is %g; 0 to 100, or -1 for the default, is possible", s.scd_threshold));
@@ -335,6 +337,16 @@ int mardini_timeline_push(MardiniTimeline *timeline, int64_t pts, int64_t durati
                    [&] { return static_cast<int>(timeline->timeline.push(pts, duration, placed)); });
 }
 
+int mardini_timeline_skip(MardiniTimeline *timeline)
+{
+    if (!timeline)
+        return MARDINI_ERR(EINVAL);
+    return guarded(timeline->log, timeline->log_opaque, [&] {
+        timeline->timeline.skip();
+        return 0;
+    });
+}
+
 int mardini_timeline_end(MardiniTimeline *timeline, int64_t pts)
 {
     if (!timeline)
@@ -350,6 +362,19 @@ int mardini_timeline_next(MardiniTimeline *timeline, MardiniSlot *slot)
     if (!timeline || !slot)
         return MARDINI_ERR(EINVAL);
     return guarded(timeline->log, timeline->log_opaque, [&] { return timeline->timeline.next(slot); });
+}
+
+/* ---- frames --------------------------------------------------------------- */
+
+int mardini_is_repeat(const MardiniFormat *format, const MardiniFrame *a, const MardiniFrame *b)
+{
+    if (!format || !a || !b)
+        return MARDINI_ERR(EINVAL);
+    return guarded(nullptr, nullptr, [&] {
+        check_planes(*format, *a);
+        check_planes(*format, *b);
+        return static_cast<int>(mardini::is_repeat(*format, *a, *b));
+    });
 }
 
 /* ---- the network ---------------------------------------------------------- */

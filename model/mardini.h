@@ -147,6 +147,12 @@ MARDINI_API int mardini_timeline_push(MardiniTimeline *timeline, int64_t pts, in
                                       int64_t *placed);
 
 /**
+ * The frame pushed last only repeats the picture before it: what lies between its neighbours is spread evenly over
+ * both gaps, its own slot included. Count and times of the slots stay. Not for the first frame, nor for TOTAL.
+ */
+MARDINI_API int mardini_timeline_skip(MardiniTimeline *timeline);
+
+/**
  * No frame follows.
  *
  * @param pts  end time of the stream in time_base, INT64_MIN if unknown
@@ -172,8 +178,8 @@ typedef enum MardiniColor {
 
 /** Layout of every frame of a context. Samples of 9 bits and more are native 16-bit words. */
 typedef struct MardiniFormat {
-    int width;       ///< of plane 0, 16 .. 16384
-    int height;      ///< of plane 0, 16 .. 16384
+    int width;       ///< of plane 0, 1 .. 16384
+    int height;      ///< of plane 0, 1 .. 16384
     int color;       ///< MardiniColor
     int alpha;       ///< 1: one more plane follows, size of plane 0
     int depth;       ///< bits a sample, 8 .. 16
@@ -186,6 +192,14 @@ typedef struct MardiniFrame {
     uint8_t *data[4];
     ptrdiff_t stride[4]; ///< bytes from a line to the next, may be negative
 } MardiniFrame;
+
+/**
+ * Whether two frames of one layout show the same picture but for the noise of a codec: no 8x8 block differs by more
+ * than 3 codes of 255 in the mean, nor a plane by more than 1.5.
+ *
+ * @return 1 if they do, 0 if not, MARDINI_ERR(EINVAL) for a NULL
+ */
+MARDINI_API int mardini_is_repeat(const MardiniFormat *format, const MardiniFrame *a, const MardiniFrame *b);
 
 /* ---- the network ----------------------------------------------------------- */
 
@@ -203,6 +217,7 @@ typedef struct MardiniSettings {
     int threads;         ///< processor threads, 1 .. 64; 0: as many as cores
     int steps;           ///< sampling steps 0 .. 64; -1: the library's default
     int64_t seed;        ///< of the sampling noise; 0 or more
+    int64_t memory;      ///< MB that the library may take on the processor, 0: no limit; a tight one makes smaller tiles
     double scd_threshold; ///< 0 .. 100 %: a pair scoring above it is a cut; -1: the library's default
     MardiniLog log;      ///< NULL: silence
     void *log_opaque;

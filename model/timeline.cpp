@@ -54,9 +54,9 @@ int64_t narrow(Wide value)
 }
 
 /// num/den as a position inside a gap, never at its ends.
-double inside(Wide num, Wide den)
+double inside(double num, double den)
 {
-    const double position = static_cast<double>(num) / static_cast<double>(den);
+    const double position = num / den;
     return std::clamp(position, std::nextafter(0.0, 1.0), std::nextafter(1.0, 0.0));
 }
 
@@ -197,6 +197,13 @@ bool Timeline::push(int64_t pts, int64_t duration, int64_t *placed)
     return true;
 }
 
+void Timeline::skip()
+{
+    if (given_.size() < 2 || given_.back().ordinal != last_.ordinal || in_.mode == MARDINI_MODE_TOTAL || ended_)
+        throw Error(EINVAL, "there is no frame to skip: the first, one left out and those of a total cannot be");
+    given_.back().skipped = true;
+}
+
 void Timeline::end(int64_t pts)
 {
     if (ended_)
@@ -234,12 +241,49 @@ int Timeline::next(MardiniSlot *slot)
         ret = next_slowmo(&out);
     else
         ret = next_total(&out);
+    if (ret == 0 && !spread(&out))
+        ret = MARDINI_ERR(EAGAIN);
     if (ret == 0) {
         last_step_ = out.duration;
         slots_++;
         *slot = out;
     }
     return ret;
+}
+
+/// Drop what lies before frame f and the last one before it that is not skipped; f's place afterwards.
+size_t Timeline::forget(size_t f)
+{
+    size_t first = f;
+    while (first > 0 && given_[first].skipped)
+        first--;
+    given_.erase(given_.begin(), given_.begin() + static_cast<std::ptrdiff_t>(first));
+    index_ += static_cast<int64_t>(first);
+    return f - first;
+}
+
+/// A slot that touches a skipped frame lies between its neighbours. False if the next one is not known yet.
+bool Timeline::spread(MardiniSlot *slot) const
+{
+    const auto place = [&](int64_t ordinal) {
+        return std::find_if(given_.begin(), given_.end(), [&](const Given &g) { return g.ordinal == ordinal; });
+    };
+    auto before = place(slot->before), after = place(slot->after);
+    if (slot->kind == MARDINI_SLOT_HELD || (!before->skipped && !after->skipped))
+        return true;
+    const int64_t start = before->pts;
+    const double inside_gap = slot->position * (double(Wide(after->pts) - start));
+    while (before->skipped)
+        before--;
+    while (after != given_.end() && after->skipped)
+        after++;
+    if (after == given_.end())
+        return ended_; // nothing follows: they stay as they are
+    slot->kind = MARDINI_SLOT_MADE;
+    slot->before = before->ordinal;
+    slot->after = after->ordinal;
+    slot->position = inside(double(Wide(start) - before->pts) + inside_gap, double(Wide(after->pts) - before->pts));
+    return true;
 }
 
 /// An input time in output ticks.
@@ -260,19 +304,21 @@ int Timeline::next_fps(MardiniSlot *slot)
 {
     if (given_.empty())
         return ended_ ? MARDINI_ERR(ENODATA) : MARDINI_ERR(EAGAIN);
-    while (given_.size() > 1 && past(given_[1]) >= 0)
-        given_.pop_front();
-    const Given &before = given_[0];
+    size_t f = 0;
+    while (f + 1 < given_.size() && past(given_[f + 1]) >= 0)
+        f++;
+    f = forget(f);
+    const Given &before = given_[f];
     const Wide offset = past(before);
     slot->before = slot->after = before.ordinal;
     slot->duration = interval_;
     if (offset == 0) {
         slot->kind = MARDINI_SLOT_GIVEN;
-    } else if (given_.size() > 1) {
-        const Wide gap = (Wide(given_[1].pts) - before.pts) * in_.time_base.num * in_.rate.num;
+    } else if (f + 1 < given_.size()) {
+        const Wide gap = (Wide(given_[f + 1].pts) - before.pts) * in_.time_base.num * in_.rate.num;
         slot->kind = MARDINI_SLOT_MADE;
-        slot->after = given_[1].ordinal;
-        slot->position = inside(offset, gap);
+        slot->after = given_[f + 1].ordinal;
+        slot->position = inside(double(offset), double(gap));
     } else if (!ended_) {
         return MARDINI_ERR(EAGAIN);
     } else if (past({0, end_, 0}) < 0) {
@@ -309,10 +355,7 @@ int Timeline::next_slowmo(MardiniSlot *slot)
     const Reach following = slowmo(Wide(slots_) + 1, &pts, &ignored[0], &ignored[1]);
     if (following == WAIT)
         return MARDINI_ERR(EAGAIN); // the slot's duration is not known
-    while (index_ < index) {
-        given_.pop_front();
-        index_++;
-    }
+    const size_t f = forget(static_cast<size_t>(index - index_));
     if (following == KNOWN)
         slot->duration = narrow(Wide(pts) - slot->pts);
     else if (has_frame_rate())
@@ -321,9 +364,9 @@ int Timeline::next_slowmo(MardiniSlot *slot)
     else
         slot->duration = last_step_ > 0 ? last_step_ : to_output(last_.duration);
     slot->kind = remainder ? MARDINI_SLOT_MADE : MARDINI_SLOT_GIVEN;
-    slot->before = given_[0].ordinal;
-    slot->after = given_[remainder ? 1 : 0].ordinal;
-    slot->position = remainder ? inside(remainder, in_.rate.num) : 0;
+    slot->before = given_[f].ordinal;
+    slot->after = given_[f + (remainder > 0)].ordinal;
+    slot->position = remainder ? inside(double(remainder), double(in_.rate.num)) : 0;
     return 0;
 }
 
@@ -345,7 +388,7 @@ int Timeline::next_total(MardiniSlot *slot)
     slot->kind = given ? MARDINI_SLOT_GIVEN : MARDINI_SLOT_MADE;
     slot->before = given_[f].ordinal;
     slot->after = given_[given ? f : f + 1].ordinal;
-    slot->position = given ? 0 : inside(slots_ - place(f), place(f + 1) - place(f));
+    slot->position = given ? 0 : inside(double(slots_ - place(f)), double(place(f + 1) - place(f)));
 
     if (interval_) {
         slot->pts = narrow(to_output(first_) + Wide(slots_) * interval_);

@@ -26,6 +26,7 @@ public:
     MardiniRational frame_rate() const; ///< 0/1 if the input has none
 
     bool push(int64_t pts, int64_t duration, int64_t *placed); ///< false: left out
+    void skip();
     void end(int64_t pts);
     int next(MardiniSlot *slot); ///< 0, MARDINI_ERR(EAGAIN) or MARDINI_ERR(ENODATA)
 
@@ -34,6 +35,7 @@ private:
 
     struct Given {
         int64_t ordinal, pts, duration;
+        bool skipped = false;
     };
     enum Reach { KNOWN, WAIT, OVER };
 
@@ -44,6 +46,8 @@ private:
     int64_t to_output(int64_t pts) const;
     Wide past(const Given &frame) const;
     Reach slowmo(Wide k, int64_t *pts, int64_t *index, int64_t *remainder) const;
+    size_t forget(size_t f);
+    bool spread(MardiniSlot *slot) const;
     int next_fps(MardiniSlot *slot);
     int next_slowmo(MardiniSlot *slot);
     int next_total(MardiniSlot *slot);

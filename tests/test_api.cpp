@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -217,7 +218,7 @@ TEST_CASE("settings and formats out of range are named")
     (s = good).seed = -5, check_refusal(EINVAL, "seed is -5", s, messages);
     (s = good).scd_threshold = 100.5, check_refusal(EINVAL, "scd_threshold is 100.5", s, messages);
     MardiniFormat f;
-    (f = FORMAT).width = 15, check_refusal(EINVAL, "15x48", good, messages, f);
+    (f = FORMAT).width = 0, check_refusal(EINVAL, "0x48", good, messages, f);
     (f = FORMAT).height = 16385, check_refusal(EINVAL, "64x16385", good, messages, f);
     (f = FORMAT).depth = 7, check_refusal(EINVAL, "depth is 7", good, messages, f);
     (f = FORMAT).depth = 17, check_refusal(EINVAL, "depth is 17", good, messages, f);
@@ -359,6 +360,29 @@ TEST_CASE("frames and windows: what is refused, and what is made")
     CHECK(make(1, 1) == 0);
     CHECK(messages.loud() == "");
     mardini_close(&ctx);
+}
+
+TEST_CASE("a repeat is told from motion, whatever the depth")
+{
+    Picture a(0), b(0), moved(1);
+    CHECK(mardini_is_repeat(&FORMAT, &a.frame, &b.frame) == 1);
+    CHECK(mardini_is_repeat(&FORMAT, &a.frame, &moved.frame) == 0);
+    for (size_t i = 0; i < b.planes[0].size(); i += 2)
+        b.planes[0][i] = static_cast<uint8_t>(b.planes[0][i] + 2); // a codec's noise
+    CHECK(mardini_is_repeat(&FORMAT, &a.frame, &b.frame) == 1);
+    for (int y = 16; y < 24; y++)
+        std::fill_n(&b.planes[0][static_cast<size_t>(y * 64 + 56)], 8, uint8_t(255)); // one block
+    CHECK(mardini_is_repeat(&FORMAT, &a.frame, &b.frame) == 0);
+
+    MardiniFormat gray16 = {64, 48, MARDINI_COLOR_GRAY, 0, 16, 0, 0};
+    std::vector<uint16_t> x(64 * 48, 30000), y(64 * 48, 30000 + 256);
+    MardiniFrame fx = {{reinterpret_cast<uint8_t *>(x.data())}, {128}}, fy = {{reinterpret_cast<uint8_t *>(y.data())}, {128}};
+    CHECK(mardini_is_repeat(&gray16, &fx, &fy) == 1); // one code of 255
+    std::fill(y.begin(), y.end(), 30000 + 512);
+    CHECK(mardini_is_repeat(&gray16, &fx, &fy) == 0);
+    CHECK(mardini_is_repeat(nullptr, &fx, &fy) == MARDINI_ERR(EINVAL));
+    fy.data[0] = nullptr;
+    CHECK(mardini_is_repeat(&gray16, &fx, &fy) == MARDINI_ERR(EINVAL));
 }
 
 TEST_CASE("different contexts in different threads")

@@ -83,6 +83,7 @@ struct Job {
     std::vector<Stamp> stamps;
     int64_t end = MISSING;
     unsigned arrival = 0; ///< seed of when slots are asked for; 0: after every frame
+    std::vector<bool> skipped; ///< frames that repeat the one before
 };
 
 struct Slot {
@@ -268,6 +269,9 @@ Result run(const Job &job)
         ret = mardini_timeline_push(timeline, stamp.pts, stamp.duration, &placed);
         if (ret < 0 || ret > 1 || (stamp.pts != MISSING && ret == 1 && placed != stamp.pts))
             FAIL("push returned " << ret << ", placed at " << placed);
+        const size_t f = static_cast<size_t>(&stamp - job.stamps.data());
+        if (f < job.skipped.size() && job.skipped[f])
+            REQUIRE(mardini_timeline_skip(timeline) == 0);
         if (job.arrival == 0 || random() % 3 == 0)
             while (!(ret = mardini_timeline_next(timeline, &slot)))
                 result.slots.push_back(slot);
@@ -678,4 +682,78 @@ TEST_CASE("slots come as soon as their frames are known")
     CHECK(mardini_timeline_next(timeline, &slot) == MARDINI_ERR(ENODATA));
     CHECK(mardini_timeline_next(timeline, &slot) == MARDINI_ERR(ENODATA));
     mardini_timeline_close(&timeline);
+}
+
+TEST_CASE("a skipped frame changes no time: its gaps become one, its slot part of it")
+{
+    std::mt19937 random(7);
+    for (int n : {2, 3, 4, 5, 9, 30}) {
+        for (int round = 0; round < 40; round++) {
+            Job job;
+            job.mode = round % 2 ? MARDINI_MODE_FPS : MARDINI_MODE_SLOWMO;
+            job.rate = round % 2 ? MardiniRational{60, 1} : MardiniRational{1 + round % 7, round % 3 ? 1 : 2};
+            if (job.rate.num < job.rate.den)
+                job.rate = {3, 2};
+            job.time_base = {1, 24};
+            job.frame_rate = {24, 1};
+            job.arrival = static_cast<unsigned>(round / 8);
+            int64_t pts = round % 5 ? 0 : int64_t(1) << 40;
+            for (int f = 0; f < n; f++) {
+                job.stamps.push_back({pts, 1});
+                pts += 1 + random() % 3 / 2;
+            }
+            const Result plain = run(job);
+            job.skipped.push_back(false);
+            for (int f = 1; f < n; f++)
+                job.skipped.push_back(random() % 3 > 0);
+            const Result spread = run(job);
+            REQUIRE(spread.slots.size() == plain.slots.size());
+            for (size_t k = 0; k < plain.slots.size(); k++) {
+                MardiniSlot want = plain.slots[k];
+                INFO("slot " << k << " of " << n << " frames: " << show(want) << "; got " << show(spread.slots[k]));
+                int64_t before = want.before, after = want.after;
+                const bool touches = want.kind != MARDINI_SLOT_HELD && (job.skipped[before] || job.skipped[after]);
+                while (touches && job.skipped[before])
+                    before--;
+                while (touches && after < n && job.skipped[after])
+                    after++;
+                if (touches && after < n) {
+                    const auto time = [&](int64_t f) { return Fraction(job.stamps[f].pts); };
+                    const double at = (time(want.before) - time(before)).value() +
+                                      want.position * (time(want.after) - time(want.before)).value();
+                    want.kind = MARDINI_SLOT_MADE;
+                    want.before = before;
+                    want.after = after;
+                    want.position = at / (time(after) - time(before)).value();
+                }
+                const MardiniSlot &got = spread.slots[k];
+                REQUIRE(got.pts == want.pts);
+                REQUIRE(got.duration == want.duration);
+                REQUIRE(got.kind == want.kind);
+                REQUIRE(got.before == want.before);
+                REQUIRE(got.after == want.after);
+                REQUIRE(got.position == Approx(want.position).margin(1e-12));
+            }
+        }
+    }
+}
+
+TEST_CASE("the first frame, one left out and those of a total cannot be skipped")
+{
+    for (int mode : {MARDINI_MODE_FPS, MARDINI_MODE_TOTAL}) {
+        MardiniTimelineSettings settings;
+        mardini_timeline_default_settings(&settings);
+        settings.mode = mode;
+        settings.total = 9;
+        settings.time_base = {1, 25};
+        MardiniTimeline *timeline;
+        REQUIRE(mardini_timeline_open(&timeline, &settings) == 0);
+        CHECK(mardini_timeline_skip(timeline) == MARDINI_ERR(EINVAL));
+        REQUIRE(mardini_timeline_push(timeline, 0, 1, nullptr) == 1);
+        CHECK(mardini_timeline_skip(timeline) == MARDINI_ERR(EINVAL));
+        REQUIRE(mardini_timeline_push(timeline, 1, 1, nullptr) == 1);
+        CHECK(mardini_timeline_skip(timeline) == (mode == MARDINI_MODE_FPS ? 0 : MARDINI_ERR(EINVAL)));
+        mardini_timeline_close(&timeline);
+    }
+    CHECK(mardini_timeline_skip(nullptr) == MARDINI_ERR(EINVAL));
 }

@@ -1,0 +1,107 @@
+// libFuzzer: the filter in a graph, fed with frames of random size, format and time stamps, and torn down anywhere.
+// Every given frame of a whole run must come out, times must rise; make fuzz.
+extern "C" {
+#include <libavfilter/avfilter.h>
+#include <libavfilter/buffersink.h>
+#include <libavfilter/buffersrc.h>
+#include <libavutil/frame.h>
+#include <libavutil/log.h>
+#include <libavutil/pixdesc.h>
+}
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+namespace {
+
+struct Bytes {
+    const uint8_t *at, *end;
+    int next() { return at < end ? *at++ : 0; }
+    bool left() const { return at < end; }
+};
+
+const char *const FORMATS[] = {"yuv420p", "gray",     "yuv410p", "yuv444p10le", "gbrp",   "yuva420p", "nv12",
+                               "rgb24",   "gbrap16le", "bgr0",    "yuyv422",     "yuv411p", "p010le",   "yuv440p"};
+const char *const OPTIONS[] = {"mode=slowmo:factor=2", "mode=slowmo:factor=5/2", "fps=60",          "fps=source_fps*2",
+                               "mode=slowmo:frames=9", "fps=7:dup=skip",         "fps=50:scd=none", "mode=slowmo:factor=3:dup=skip:scd_threshold=0"};
+
+AVFrame *make_frame(const std::string &format, int width, int height, int64_t pts, int fill)
+{
+    AVFrame *frame = av_frame_alloc();
+    frame->format = av_get_pix_fmt(format.c_str());
+    frame->width = width;
+    frame->height = height;
+    frame->pts = pts;
+    if (av_frame_get_buffer(frame, 0) < 0)
+        abort();
+    for (int p = 0; p < AV_NUM_DATA_POINTERS && frame->buf[p]; p++)
+        for (size_t i = 0; i < frame->buf[p]->size; i++)
+            frame->buf[p]->data[i] = static_cast<uint8_t>(fill * (i % 7));
+    return frame;
+}
+
+/// What has come out, and that its times rise.
+void drain(AVFilterContext *sink, int64_t &last, bool &first)
+{
+    AVFrame *frame = av_frame_alloc();
+    while (av_buffersink_get_frame(sink, frame) >= 0) {
+        if (!first && frame->pts <= last) {
+            fprintf(stderr, "time %lld after %lld\n", static_cast<long long>(frame->pts), static_cast<long long>(last));
+            abort();
+        }
+        first = false;
+        last = frame->pts;
+        av_frame_unref(frame);
+    }
+    av_frame_free(&frame);
+}
+
+} // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    av_log_set_level(AV_LOG_QUIET);
+    Bytes in{data, data + size};
+    const int width = 1 + in.next() % 40, height = 1 + in.next() % 40;
+    const std::string format = FORMATS[in.next() % (sizeof FORMATS / sizeof *FORMATS)];
+    const std::string options = OPTIONS[in.next() % (sizeof OPTIONS / sizeof *OPTIONS)];
+    const int rate = in.next() % 4, teardown = in.next();
+    static const char *const rates[] = {"0/1", "24/1", "30000/1001", "1/2"}, *const bases[] = {"1/1000", "1/24", "1/90000", "1/1"};
+
+    AVFilterGraph *graph = avfilter_graph_alloc();
+    AVFilterContext *source = nullptr, *sink = nullptr, *filter = nullptr;
+    graph->nb_threads = 1;
+    const std::string arguments = "video_size=" + std::to_string(width) + "x" + std::to_string(height) + ":pix_fmt=" + format +
+                                  ":time_base=" + bases[rate] + ":frame_rate=" + rates[rate];
+    int ret = avfilter_graph_create_filter(&source, avfilter_get_by_name("buffer"), "in", arguments.c_str(), nullptr, graph);
+    if (ret >= 0)
+        ret = avfilter_graph_create_filter(&filter, avfilter_get_by_name("mardini"), "m", (options + ":device=cpu").c_str(), nullptr, graph);
+    if (ret >= 0)
+        ret = avfilter_graph_create_filter(&sink, avfilter_get_by_name("buffersink"), "out", nullptr, nullptr, graph);
+    if (ret < 0 || avfilter_link(source, 0, filter, 0) < 0 || avfilter_link(filter, 0, sink, 0) < 0 ||
+        avfilter_graph_config(graph, nullptr) < 0) {
+        avfilter_graph_free(&graph);
+        return 0;
+    }
+    int64_t pts = 0, last = 0;
+    bool first = true;
+    for (int n = 0; in.left() && n < 12; n++) {
+        const int step = in.next(), fill = in.next();
+        pts += step < 200 ? step % 5 : step < 230 ? -(step % 3) : (int64_t(1) << (step - 200)) - 1;
+        AVFrame *frame = make_frame(format, width, height, step == 255 ? AV_NOPTS_VALUE : pts, fill);
+        if (av_buffersrc_add_frame(source, frame) < 0)
+            n = 12;
+        av_frame_free(&frame);
+        drain(sink, last, first);
+        if (teardown < 64 && n == teardown % 12) {
+            avfilter_graph_free(&graph);
+            return 0;
+        }
+    }
+    if (av_buffersrc_add_frame(source, nullptr) >= 0)
+        drain(sink, last, first);
+    avfilter_graph_free(&graph);
+    return 0;
+}
