@@ -67,6 +67,7 @@ sources = $(patsubst $(TOP)/%.cpp,$(BUILD)/%.o,$(wildcard $(TOP)/$(1)))
 API_OBJS := $(BUILD)/model/mardini.o $(BUILD)/model/timeline.o
 TOOL_OBJ := $(call sources,model/tool.cpp)
 TORCH_OBJS := $(filter-out $(API_OBJS) $(TOOL_OBJ),$(call sources,model/*.cpp))
+CUDA_OBJS := $(if $(NVCC),$(patsubst $(TOP)/%.cu,$(BUILD)/%.o,$(wildcard $(TOP)/model/cuda/*.cu)))
 TRAIN_OBJS := $(call sources,model/train/*.cpp)
 EVAL_OBJS := $(call sources,model/eval/*.cpp)
 TEST_OBJS := $(call sources,tests/test_*.cpp)
@@ -87,7 +88,11 @@ $(BUILD)/flags: | $(BUILD)/config.mak ;
 $(ALL_OBJS): $(BUILD)/%.o: $(TOP)/%.cpp $(BUILD)/flags
 	$(Q)mkdir -p $(@D)
 	$(call say,CXX,$*.o)$(COMPILE) $(EXTRA) -c $< -o $@
--include $(ALL_OBJS:.o=.d)
+$(CUDA_OBJS): $(BUILD)/%.o: $(TOP)/%.cu $(BUILD)/flags
+	$(Q)mkdir -p $(@D)
+	$(call say,NVCC,$*.o)$(NVCC) -std=c++17 -O2 -D_GLIBCXX_USE_CXX11_ABI=$(ABI) -Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Wextra \
+	    -MMD -MP -c $< -o $@
+-include $(ALL_OBJS:.o=.d) $(CUDA_OBJS:.o=.d)
 
 $(TORCH_OBJS): EXTRA = $(TORCH_CFLAGS)
 $(BUILD)/model/mardini.o: EXTRA = -DMARDINI_PREFIX='"$(prefix)"'
@@ -112,9 +117,9 @@ $(LIBRARY): $(API_OBJS)
 	$(Q)ln -sf $(@F) $(BUILD)/libmardini.so.$(API_MAJOR) && ln -sf $(@F) $(BUILD)/libmardini.so
 
 # One symbol goes out; libtorch.so stays on the list, since it brings the CUDA half.
-$(BUILD)/libmardini_torch.so: $(TORCH_OBJS)
+$(BUILD)/libmardini_torch.so: $(TORCH_OBJS) $(CUDA_OBJS)
 	@echo '{ global: mardini_engine; local: *; };' > $(BUILD)/torch.map
-	$(call say,LINK,$@)$(CXX) -shared $(LDFLAGS) -Wl,--version-script=$(BUILD)/torch.map -Wl,-z,defs -o $@ $^ $(TORCH_LDFLAGS) -pthread
+	$(call say,LINK,$@)$(CXX) -shared $(LDFLAGS) -Wl,--version-script=$(BUILD)/torch.map -Wl,-z,defs -o $@ $^ $(TORCH_LDFLAGS) $(CUDA_LDFLAGS) -ldl -pthread
 
 $(BUILD)/weights:
 	@ln -sfn $(TOP)/model/weights $@
@@ -134,19 +139,19 @@ $(BUILD)/ffmpeg: $(wildcard $(TOP)/libavfilter/*) $(wildcard $(TOP)/patches/$(FF
 	$(call say,LINK,$@)cp -f $(FFMPEG)/ffprobe $(BUILD)/ffprobe && cp -f $(FFMPEG)/ffmpeg $@
 
 # The filter that it scores is libavfilter's, which finds libmardini.so as build/ffmpeg does.
-$(BUILD)/mardini: $(TOOL_OBJ) $(EVAL_OBJS) $(TRAIN_OBJS) $(TORCH_OBJS) $(BUILD)/ffmpeg
-	$(call say,LINK,$@)$(CXX) $(LDFLAGS) -o $@ $(filter %.o,$^) $(AV_LINK) $(TORCH_LDFLAGS) -ldl -pthread \
+$(BUILD)/mardini: $(TOOL_OBJ) $(EVAL_OBJS) $(TRAIN_OBJS) $(TORCH_OBJS) $(CUDA_OBJS) $(BUILD)/ffmpeg
+	$(call say,LINK,$@)$(CXX) $(LDFLAGS) -o $@ $(filter %.o,$^) $(AV_LINK) $(TORCH_LDFLAGS) $(CUDA_LDFLAGS) -ldl -pthread \
 	    -Wl,-rpath,'$$ORIGIN:$$ORIGIN/../lib'
 
 # ---- tests ---------------------------------------------------------------------
 
-$(BUILD)/tests/libmardini.a: $(API_OBJS) $(TORCH_OBJS) $(TRAIN_OBJS) $(EVAL_OBJS)
+$(BUILD)/tests/libmardini.a: $(API_OBJS) $(TORCH_OBJS) $(CUDA_OBJS) $(TRAIN_OBJS) $(EVAL_OBJS)
 	$(Q)mkdir -p $(@D) && rm -f $@
 	$(call say,AR,$@)ar crs $@ $^
 $(API_TESTS): %: %.o $(BUILD)/tests/main.o | $(LIBRARY)
 	$(call say,LINK,$@)$(CXX) $(LDFLAGS) -o $@ $^ $(CATCH_LIBS) -L$(BUILD) -lmardini -Wl,-rpath,$(OUT) -pthread
 $(TORCH_TESTS): %: %.o $(BUILD)/tests/main.o $(BUILD)/tests/libmardini.a | $(BUILD)/ffmpeg
-	$(call say,LINK,$@)$(CXX) $(LDFLAGS) -o $@ $^ $(CATCH_LIBS) $(AV_LINK) $(TORCH_LDFLAGS) -Wl,-rpath,$(OUT) -ldl -pthread
+	$(call say,LINK,$@)$(CXX) $(LDFLAGS) -o $@ $^ $(CATCH_LIBS) $(AV_LINK) $(TORCH_LDFLAGS) $(CUDA_LDFLAGS) -Wl,-rpath,$(OUT) -ldl -pthread
 
 # The header alone, as C and as C++
 $(BUILD)/tests/header: $(TOP)/model/mardini.h

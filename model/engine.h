@@ -13,7 +13,7 @@ extern "C" {
 #endif
 
 /** Raised with every change of this file or of a struct in mardini.h that passes through it. */
-#define MARDINI_ENGINE_VERSION 1
+#define MARDINI_ENGINE_VERSION 2
 
 typedef struct MardiniEngine MardiniEngine;
 

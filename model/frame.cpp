@@ -101,7 +101,7 @@ Tensor pack(const Geometry &g, const std::vector<Tensor> &planes)
             cb = to_half(g, planes[1]);
             cr = to_half(g, planes[2]);
         } else {
-            cb = cr = at::zeros({1, 1, g.height / 2, g.width / 2});
+            cb = cr = at::zeros({1, 1, g.height / 2, g.width / 2}, luma.options());
         }
     }
     return at::cat({at::pixel_unshuffle(luma, 2), cb, cr}, 1);

@@ -280,7 +280,7 @@ struct Source {
     int64_t w;
 };
 
-static Tensor fields_of(const Geometry &g, const Painting &p)
+Tensor fields_of(const Geometry &g, const Painting &p)
 {
     const Motion &m = p.motion;
     const double r = g.reduction;
@@ -288,7 +288,7 @@ static Tensor fields_of(const Geometry &g, const Painting &p)
                     r * p.distance_after * (m.velocity + m.bend.slice(1, 2, 4)), m.visibility, m.uncertainty}, 1);
 }
 
-static float prior_logit(float distance)
+float prior_logit(float distance)
 {
     const float s = std::abs(distance);
     // Beyond the pair (extrapolation) the farther frame keeps a small say.
@@ -516,7 +516,10 @@ static void store_packed_rows(const Geometry &g, const Band &b, int64_t first, i
 
 float paint(const Geometry &g, const Painting &p, const MardiniFrame &out, Profile &profile)
 {
-    const int64_t h = g.height / 2, w = g.width / 2, visible = (g.format.height + 1) / 2;
+    const int64_t h = g.height / 2, w = g.width / 2;
+    // Whole lines of 4:1:0's chroma, which take two packed rows each.
+    const int64_t unit = g.format.log2_chroma_height == 2 ? 2 : 1;
+    const int64_t visible = (g.format.height + 2 * unit - 1) / (2 * unit) * unit;
     const int64_t row_bytes = w * (4 * (num_fields + 12 + 16 + 6 + 2 + p.hidden.size(1)) + 128);
     const int64_t band_rows = std::clamp<int64_t>(band_bytes / row_bytes / 4 * 4, 32, 256);
     const bool whole = packed_is_whole(g.format);
@@ -526,6 +529,7 @@ float paint(const Geometry &g, const Painting &p, const MardiniFrame &out, Profi
     if (p.extra.defined())
         extra = std::make_unique<Source>(p.extra, h, w);
     double certainty = 0;
+    const int64_t counted = (g.format.height + 1) / 2;
     for (int64_t start = 0; start < visible; start += band_rows) {
         const int64_t end = std::min(start + band_rows, visible), count = end - start;
         b.begin = std::max<int64_t>(start - halo, 0);
@@ -548,14 +552,14 @@ float paint(const Geometry &g, const Painting &p, const MardiniFrame &out, Profi
             for (int64_t row = from; row < to; row++)
                 sure[row] = kernel().judge_row(b, row);
         });
-        for (int64_t y = start; y < end; y++)
+        for (int64_t y = start; y < std::min(end, counted); y++)
             certainty += sure[y - b.begin];
         if (whole)
             store_packed_rows(g, b, start, count, out);
         for (int plane = whole ? g.num_planes - g.format.alpha : 0; plane < g.num_planes; plane++)
             store_plane_lines(g, b, p, plane, start, count, out);
     }
-    return static_cast<float>(certainty / static_cast<double>(visible * w));
+    return static_cast<float>(certainty / static_cast<double>(counted * w));
 }
 
 } // namespace mardini

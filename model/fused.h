@@ -61,6 +61,13 @@ struct Painting {
     torch::Dtype dtype; ///< of the head's input: float32 or bfloat16
 };
 
+/// The motion in pixels of the full frame, at its own size: displacement to before x y, to after x y, visibility 4,
+/// uncertainty. (1,9,h/r,w/r)
+Tensor fields_of(const Geometry &geometry, const Painting &painting);
+
+/// log of 1 - |distance|: the logit that a linear blend would give a given frame.
+float prior_logit(float distance);
+
 /// Make one frame on the processor.
 /// @return how sure the network is, 0 .. 1, mean over the frame
 float paint(const Geometry &geometry, const Painting &painting, const MardiniFrame &out, Profile &profile);
