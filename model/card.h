@@ -32,6 +32,9 @@ public:
 
     bool multiplies_bf16() const { return device_->multiplies_bf16(); }
 
+    /// Whether frames that lie on the card are copied there, since they belong to another context.
+    bool copies_frames() const { return geometry_.format.on_card && !device_->shares_memory(); }
+
     /// While it lives, frames may be touched: the caller's stream is ordered before and after.
     class Turn {
     public:

@@ -164,6 +164,9 @@ private:
         card_ = open_card(geometry_, device_, settings.cuda_context, settings.cuda_stream, &why);
         if (card_) {
             card_->warn = [this](const std::string &line) { say(MARDINI_LOG_WARNING, line); };
+            if (card_->copies_frames())
+                say(MARDINI_LOG_VERBOSE, "The frames' CUDA context is not the device's primary one, so they are copied on "
+                                         "the card; a device made with primary_ctx=1 spares that.");
             return;
         }
         if (geometry_.format.on_card)
