@@ -16,7 +16,7 @@ endif
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: all demo check check-versions install uninstall clean distclean help
+.PHONY: all demo check check-versions check-cuda install uninstall clean distclean help
 all:
 
 help:
@@ -24,6 +24,7 @@ help:
 	@echo "make demo             a clip in slow motion, with pictures of it"
 	@echo "make check            build and run every test"
 	@echo "make check-versions   run the filter's tests in each FFmpeg that there are patches for"
+	@echo "make check-cuda       tests and speed table on this machine's CUDA device; FFmpeg is not needed"
 	@echo "make install          into PREFIX (prefix=DIR, DESTDIR=DIR); make uninstall takes it away"
 	@echo "make clean            remove our objects; make distclean: all that was built or fetched"
 
@@ -31,7 +32,7 @@ distclean:
 ifeq ($(BUILD),build)
 	rm -rf build
 else
-	rm -rf $(addprefix $(BUILD)/,ffmpeg ffprobe mardini lib* pkgconfig weights model tests demo torch download \
+	rm -rf $(addprefix $(BUILD)/,ffmpeg ffprobe mardini lib* pkgconfig weights model tests cuda demo torch download \
 	    lean-* full-* min-* flags config.h config.mak config.log pip.log torch.map prefix Makefile)
 endif
 
@@ -168,6 +169,9 @@ check-versions: $(LIBRARIES) $(BUILD)/pkgconfig/libmardini.pc $(filter $(BUILD)/
 	    echo $$rc > $(BUILD)/min-$$s.result; done
 	$(Q)BUILD=$(OUT) TOP=$(TOP) $(TOP)/scripts/run-tests $(foreach s,$(SERIES),ffmpeg=$(s) $(filter $(BUILD)/tests/test_filter%,$(TESTS)))
 
+check-cuda:
+	$(Q)LIBTORCH=$(TORCH_ROOT) ABI=$(ABI) OUT=$(OUT)/cuda CXX='$(CXX)' $(TOP)/scripts/check-cuda
+
 # ---- demo, install, clean ------------------------------------------------------
 
 $(BUILD)/demo/summary.txt: $(TOP)/demo/walk.mp4 $(TOP)/scripts/demo $(LIBRARIES) $(BUILD)/ffmpeg $(WEIGHTS)
@@ -192,6 +196,6 @@ uninstall:
 	rm -rf $(call to,$(datadir))
 
 clean:
-	rm -rf $(BUILD)/model $(BUILD)/tests $(BUILD)/demo $(BUILD)/libmardini* $(BUILD)/ffmpeg $(BUILD)/ffprobe $(BUILD)/mardini
+	rm -rf $(BUILD)/model $(BUILD)/tests $(BUILD)/cuda $(BUILD)/demo $(BUILD)/libmardini* $(BUILD)/ffmpeg $(BUILD)/ffprobe $(BUILD)/mardini
 
 endif
