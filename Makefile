@@ -16,7 +16,7 @@ endif
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: all demo check check-asan check-slow check-versions fuzz install uninstall clean distclean help
+.PHONY: all demo check check-asan check-cuda check-slow check-versions fuzz install uninstall clean distclean help
 all:
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo "make check-asan       the library under gcc's address and undefined behaviour sanitizers"
 	@echo "make fuzz             checkpoint reader and filter under libFuzzer, ten minutes each (clang-14)"
 	@echo "make check-versions   run the filter's tests in each FFmpeg that there are patches for"
+	@echo "make check-cuda       tests and speed table on this machine's CUDA device; FFmpeg is not needed"
 	@echo "make install          into PREFIX (prefix=DIR, DESTDIR=DIR); make uninstall takes it away"
 	@echo "make clean            remove our objects; make distclean: all that was built or fetched"
 
@@ -34,7 +35,7 @@ distclean:
 ifeq ($(BUILD),build)
 	rm -rf build
 else
-	rm -rf $(addprefix $(BUILD)/,ffmpeg ffprobe mardini lib* pkgconfig weights model tests demo torch download \
+	rm -rf $(addprefix $(BUILD)/,ffmpeg ffprobe mardini lib* pkgconfig weights model tests cuda demo torch download \
 	    lean-* full-* min-* flags config.h config.mak config.log pip.log torch.map prefix Makefile)
 endif
 
@@ -70,6 +71,7 @@ sources = $(patsubst $(TOP)/%.cpp,$(BUILD)/%.o,$(wildcard $(TOP)/$(1)))
 API_OBJS := $(BUILD)/model/mardini.o $(BUILD)/model/timeline.o $(BUILD)/model/repeat.o
 TOOL_OBJ := $(call sources,model/tool.cpp)
 TORCH_OBJS := $(filter-out $(API_OBJS) $(TOOL_OBJ),$(call sources,model/*.cpp))
+CUDA_OBJS := $(if $(NVCC),$(patsubst $(TOP)/%.cu,$(BUILD)/%.o,$(wildcard $(TOP)/model/cuda/*.cu)))
 TRAIN_OBJS := $(call sources,model/train/*.cpp)
 EVAL_OBJS := $(call sources,model/eval/*.cpp)
 TEST_OBJS := $(call sources,tests/test_*.cpp)
@@ -90,7 +92,11 @@ $(BUILD)/flags: | $(BUILD)/config.mak ;
 $(ALL_OBJS): $(BUILD)/%.o: $(TOP)/%.cpp $(BUILD)/flags
 	$(Q)mkdir -p $(@D)
 	$(call say,CXX,$*.o)$(COMPILE) $(EXTRA) -c $< -o $@
--include $(ALL_OBJS:.o=.d)
+$(CUDA_OBJS): $(BUILD)/%.o: $(TOP)/%.cu $(BUILD)/flags
+	$(Q)mkdir -p $(@D)
+	$(call say,NVCC,$*.o)$(NVCC) -std=c++17 -O2 -D_GLIBCXX_USE_CXX11_ABI=$(ABI) -Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Wextra \
+	    -MMD -MP -c $< -o $@
+-include $(ALL_OBJS:.o=.d) $(CUDA_OBJS:.o=.d)
 
 $(TORCH_OBJS): EXTRA = $(TORCH_CFLAGS)
 $(BUILD)/model/mardini.o: EXTRA = -DMARDINI_PREFIX='"$(prefix)"'
@@ -115,9 +121,9 @@ $(LIBRARY): $(API_OBJS)
 	$(Q)ln -sf $(@F) $(BUILD)/libmardini.so.$(API_MAJOR) && ln -sf $(@F) $(BUILD)/libmardini.so
 
 # One symbol goes out; libtorch.so stays on the list, since it brings the CUDA half.
-$(BUILD)/libmardini_torch.so: $(TORCH_OBJS)
+$(BUILD)/libmardini_torch.so: $(TORCH_OBJS) $(CUDA_OBJS)
 	@echo '{ global: mardini_engine; local: *; };' > $(BUILD)/torch.map
-	$(call say,LINK,$@)$(CXX) -shared $(LDFLAGS) -Wl,--version-script=$(BUILD)/torch.map -Wl,-z,defs -o $@ $^ $(TORCH_LDFLAGS) -pthread
+	$(call say,LINK,$@)$(CXX) -shared $(LDFLAGS) -Wl,--version-script=$(BUILD)/torch.map -Wl,-z,defs -o $@ $^ $(TORCH_LDFLAGS) $(CUDA_LDFLAGS) -ldl -pthread
 
 $(BUILD)/weights:
 	@ln -sfn $(TOP)/model/weights $@
@@ -137,19 +143,19 @@ $(BUILD)/ffmpeg: $(wildcard $(TOP)/libavfilter/*) $(wildcard $(TOP)/patches/$(FF
 	$(call say,LINK,$@)cp -f $(FFMPEG)/ffprobe $(BUILD)/ffprobe && cp -f $(FFMPEG)/ffmpeg $@
 
 # The filter that it scores is libavfilter's, which finds libmardini.so as build/ffmpeg does.
-$(BUILD)/mardini: $(TOOL_OBJ) $(EVAL_OBJS) $(TRAIN_OBJS) $(TORCH_OBJS) $(BUILD)/ffmpeg
-	$(call say,LINK,$@)$(CXX) $(LDFLAGS) -o $@ $(filter %.o,$^) $(AV_LINK) $(TORCH_LDFLAGS) -ldl -pthread \
+$(BUILD)/mardini: $(TOOL_OBJ) $(EVAL_OBJS) $(TRAIN_OBJS) $(TORCH_OBJS) $(CUDA_OBJS) $(BUILD)/ffmpeg
+	$(call say,LINK,$@)$(CXX) $(LDFLAGS) -o $@ $(filter %.o,$^) $(AV_LINK) $(TORCH_LDFLAGS) $(CUDA_LDFLAGS) -ldl -pthread \
 	    -Wl,-rpath,'$$ORIGIN:$$ORIGIN/../lib'
 
 # ---- tests ---------------------------------------------------------------------
 
-$(BUILD)/tests/libmardini.a: $(API_OBJS) $(TORCH_OBJS) $(TRAIN_OBJS) $(EVAL_OBJS)
+$(BUILD)/tests/libmardini.a: $(API_OBJS) $(TORCH_OBJS) $(CUDA_OBJS) $(TRAIN_OBJS) $(EVAL_OBJS)
 	$(Q)mkdir -p $(@D) && rm -f $@
 	$(call say,AR,$@)ar crs $@ $^
 $(API_TESTS): %: %.o $(BUILD)/tests/main.o | $(LIBRARY)
 	$(call say,LINK,$@)$(CXX) $(LDFLAGS) -o $@ $^ $(CATCH_LIBS) -L$(BUILD) -lmardini -Wl,-rpath,$(OUT) -pthread
 $(TORCH_TESTS): %: %.o $(BUILD)/tests/main.o $(BUILD)/tests/libmardini.a | $(BUILD)/ffmpeg
-	$(call say,LINK,$@)$(CXX) $(LDFLAGS) -o $@ $^ $(CATCH_LIBS) $(AV_LINK) $(TORCH_LDFLAGS) -Wl,-rpath,$(OUT) -ldl -pthread
+	$(call say,LINK,$@)$(CXX) $(LDFLAGS) -o $@ $^ $(CATCH_LIBS) $(AV_LINK) $(TORCH_LDFLAGS) $(CUDA_LDFLAGS) -Wl,-rpath,$(OUT) -ldl -pthread
 
 # The header alone, as C and as C++
 $(BUILD)/tests/header: $(TOP)/model/mardini.h
@@ -169,6 +175,9 @@ check-versions: $(LIBRARIES) $(BUILD)/pkgconfig/libmardini.pc $(filter $(BUILD)/
 	+$(Q)for s in $(SERIES); do FFMPEG_SOURCE= $(call ffmpeg,min,$$s,$(OUT)) && rc=0 || rc=$$?; \
 	    echo $$rc > $(BUILD)/min-$$s.result; done
 	$(Q)BUILD=$(OUT) TOP=$(TOP) $(TOP)/scripts/run-tests $(foreach s,$(SERIES),ffmpeg=$(s) $(filter $(BUILD)/tests/test_filter%,$(TESTS)))
+
+check-cuda:
+	$(Q)LIBTORCH=$(TORCH_ROOT) ABI=$(ABI) OUT=$(OUT)/cuda CXX='$(CXX)' $(TOP)/scripts/check-cuda
 
 # ---- sanitizers ------------------------------------------------------------------
 
@@ -223,6 +232,6 @@ uninstall:
 	rm -rf $(call to,$(datadir))
 
 clean:
-	rm -rf $(BUILD)/model $(BUILD)/tests $(BUILD)/demo $(BUILD)/libmardini* $(BUILD)/ffmpeg $(BUILD)/ffprobe $(BUILD)/mardini
+	rm -rf $(BUILD)/model $(BUILD)/tests $(BUILD)/cuda $(BUILD)/demo $(BUILD)/libmardini* $(BUILD)/ffmpeg $(BUILD)/ffprobe $(BUILD)/mardini
 
 endif

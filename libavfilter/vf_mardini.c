@@ -26,6 +26,8 @@
  * One file for FFmpeg 5.1 to 9.0.
  */
 
+#include "config.h"
+
 #include <float.h>
 #include <math.h>
 #include <mardini.h>
@@ -40,6 +42,10 @@
 #include "libavutil/pixdesc.h"
 #include "libavutil/time.h"
 #include "libavutil/version.h"
+#if CONFIG_CUDA
+#include "libavutil/hwcontext.h"
+#include "libavutil/hwcontext_cuda_internal.h"
+#endif
 #include "libavfilter/version.h"
 #include "avfilter.h"
 #include "filters.h" /* 5.1: internal.h comes with it */
@@ -230,6 +236,9 @@ static const enum AVPixelFormat pix_fmts[] = {
 #endif
 #ifdef AV_PIX_FMT_P212 /* 6.1 on */
     AV_PIX_FMT_P212, AV_PIX_FMT_P412,
+#endif
+#if CONFIG_CUDA
+    AV_PIX_FMT_CUDA,
 #endif
     AV_PIX_FMT_NONE
 };
@@ -432,12 +441,117 @@ static enum AVPixelFormat find_planar(enum AVPixelFormat format)
     return format;
 }
 
+#if CONFIG_CUDA
+/** Planar YUV or gray, or YUV of interleaved chroma, Cb first. */
+static int is_cuda_format(const AVPixFmtDescriptor *desc)
+{
+    const uint64_t others = AV_PIX_FMT_FLAG_BE | AV_PIX_FMT_FLAG_PAL | AV_PIX_FMT_FLAG_BITSTREAM | AV_PIX_FMT_FLAG_HWACCEL |
+                            AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_ALPHA | AV_PIX_FMT_FLAG_FLOAT | AV_PIX_FMT_FLAG_BAYER;
+
+    if (!desc || desc->flags & others || desc->comp[0].depth < 8 || desc->comp[0].depth > 16)
+        return 0;
+    return desc->nb_components == 1 ||
+           (desc->nb_components == 3 && desc->flags & AV_PIX_FMT_FLAG_PLANAR &&
+            (desc->comp[1].plane != desc->comp[2].plane || desc->comp[1].offset < desc->comp[2].offset));
+}
+
+static int config_input(AVFilterLink *inlink)
+{
+    const AVBufferRef *ref = ff_filter_link(inlink)->hw_frames_ctx;
+    const AVHWFramesContext *frames = ref ? (AVHWFramesContext *)ref->data : NULL;
+
+    if (inlink->format != AV_PIX_FMT_CUDA)
+        return 0;
+    if (!frames || !is_cuda_format(av_pix_fmt_desc_get(frames->sw_format))) {
+        av_log(inlink->dst, AV_LOG_ERROR, "CUDA frames of %s cannot be used; nv12, p010 and planar YUV can: put "
+               "scale_cuda=format=nv12 before this filter\n",
+               frames ? av_get_pix_fmt_name(frames->sw_format) : "an unknown format");
+        return AVERROR(EINVAL);
+    }
+    return 0;
+}
+
+/** The output's frames lie on the input's device, in a pool of our own: a decoder's is small or not for others. */
+static int config_cuda(AVFilterLink *outlink, MardiniSettings *settings, MardiniFormat *format)
+{
+    AVFilterContext *ctx = outlink->src;
+    LibmardiniContext *s = ctx->priv;
+    const AVHWFramesContext *in = (AVHWFramesContext *)ff_filter_link(ctx->inputs[0])->hw_frames_ctx->data;
+    const AVCUDADeviceContext *device = in->device_ctx->hwctx;
+    const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get(in->sw_format);
+    AVBufferRef *ref = av_hwframe_ctx_alloc(in->device_ref);
+    AVHWFramesContext *out;
+
+    if (!ref)
+        return AVERROR(ENOMEM);
+    out = (AVHWFramesContext *)ref->data;
+    out->format    = AV_PIX_FMT_CUDA;
+    out->sw_format = in->sw_format;
+    out->width     = ctx->inputs[0]->w;
+    out->height    = ctx->inputs[0]->h;
+    av_buffer_unref(&ff_filter_link(outlink)->hw_frames_ctx);
+    ff_filter_link(outlink)->hw_frames_ctx = ref;
+
+    s->planar_fmt          = AV_PIX_FMT_CUDA;
+    format->on_card        = 1;
+    format->interleaved    = desc->nb_components == 3 && desc->comp[1].plane == desc->comp[2].plane;
+    format->shift          = desc->comp[0].shift;
+    settings->cuda_context = device->cuda_ctx;
+    settings->cuda_stream  = device->stream;
+    return av_hwframe_ctx_init(ref);
+}
+
+static void free_owner(void *opaque, uint8_t *data)
+{
+    AVFrame *owner = (AVFrame *)data;
+
+    av_frame_free(&owner);
+}
+
+/**
+ * Let a frame of the input count as one of the output's frames context, of which there is one only: hwdownload
+ * refuses others. The picture stays where it is, kept by the frame that it came with.
+ */
+static int adopt(AVFilterContext *ctx, AVFrame *frame)
+{
+    AVFrame *owner = av_frame_clone(frame);
+    AVBufferRef *frames = av_buffer_ref(ff_filter_link(ctx->outputs[0])->hw_frames_ctx);
+    AVBufferRef *picture = owner ? av_buffer_create((uint8_t *)owner, sizeof(*owner), free_owner, NULL,
+                                                    AV_BUFFER_FLAG_READONLY) : NULL;
+
+    if (!frames || !picture) {
+        av_buffer_unref(&frames);
+        if (picture)
+            av_buffer_unref(&picture);
+        else
+            av_frame_free(&owner);
+        return AVERROR(ENOMEM);
+    }
+    for (int i = 0; i < AV_NUM_DATA_POINTERS; i++)
+        av_buffer_unref(&frame->buf[i]);
+    av_buffer_unref(&frame->hw_frames_ctx);
+    frame->buf[0]        = picture;
+    frame->hw_frames_ctx = frames;
+    return 0;
+}
+#endif
+
+/** What the input's samples are, wherever they lie. */
+static enum AVPixelFormat samples_format(AVFilterLink *inlink)
+{
+#if CONFIG_CUDA
+    if (inlink->format == AV_PIX_FMT_CUDA)
+        return ((AVHWFramesContext *)ff_filter_link(inlink)->hw_frames_ctx->data)->sw_format;
+#endif
+    return inlink->format;
+}
+
 static int config_output(AVFilterLink *outlink)
 {
     AVFilterContext *ctx = outlink->src;
     AVFilterLink *inlink = ctx->inputs[0];
     LibmardiniContext *s = ctx->priv;
-    const enum AVPixelFormat planar_fmt = find_planar(inlink->format);
+    const enum AVPixelFormat planar_fmt = find_planar(samples_format(inlink));
     const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get(planar_fmt);
     const int alpha = !!(desc->flags & AV_PIX_FMT_FLAG_ALPHA);
     const int gray  = desc->nb_components - alpha == 1;
@@ -470,6 +584,13 @@ static int config_output(AVFilterLink *outlink)
     settings.scd_threshold = s->scd_threshold < 0 ? -1 : s->scd_threshold;
     settings.log        = log_line;
     settings.log_opaque = ctx;
+#if CONFIG_CUDA
+    if (inlink->format == AV_PIX_FMT_CUDA) {
+        ret = config_cuda(outlink, &settings, &format);
+        if (ret < 0)
+            return ret;
+    }
+#endif
     return mardini_open(&s->mardini, &settings, &format);
 }
 
@@ -763,6 +884,12 @@ static int put_given(AVFilterContext *ctx, const Given *given, enum Hold why, AV
 
     if (!frame)
         return AVERROR(ENOMEM);
+#if CONFIG_CUDA
+    if (frame->format == AV_PIX_FMT_CUDA && (ret = adopt(ctx, frame)) < 0) {
+        av_frame_free(&frame);
+        return ret;
+    }
+#endif
     set_time(ctx, frame, &s->slot);
     if (s->slot.kind != MARDINI_SLOT_GIVEN) {
         make_props_general(frame);
@@ -997,6 +1124,9 @@ static const AVFilterPad mardini_inputs[] = {
     {
         .name = "default",
         .type = AVMEDIA_TYPE_VIDEO,
+#if CONFIG_CUDA
+        .config_props = config_input,
+#endif
     },
 };
 
@@ -1018,6 +1148,9 @@ const FILTER_TYPE ff_vf_mardini = {
     .uninit             = uninit,
     .activate           = activate,
     .process_command    = ff_filter_process_command,
+#if CONFIG_CUDA
+    .flags_internal     = FF_FILTER_FLAG_HWFRAME_AWARE,
+#endif
     FILTER_INPUTS(mardini_inputs),
     FILTER_OUTPUTS(mardini_outputs),
     FILTER_PIXFMTS_ARRAY(pix_fmts),

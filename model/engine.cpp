@@ -2,7 +2,9 @@
 // each given frame and each pair until the frame is dropped.
 #include "engine.h"
 
+#include "card.h"
 #include "checkpoint.h"
+#include "error.h"
 #include "fused.h"
 #include "precision.h"
 
@@ -47,8 +49,9 @@ struct Given {
     Tensor tokens;        // (1,tokens,D)
     Tensor reduced;       // (1,6,.,.) packed, at the motion resolution; for sampling alone
     Pixels pixels;        // on the processor; taken when the frame is first a source of them
-    Tensor packed;        // on a card: (1,6,h,w) full size
-    std::vector<Tensor> planes; // on a card: full size, for the formats whose planes are not the packed frame's
+    CardFrame on_card;    // on a card
+    Tensor packed;        // on a card without kernels of ours: (1,6,h,w) full size
+    std::vector<Tensor> planes; // likewise, for the formats whose planes are not the packed frame's
 };
 
 class Engine {
@@ -57,12 +60,14 @@ public:
         : log_(settings.log), log_opaque_(settings.log_opaque), geometry_(format, motion_side), device_(torch::kCPU)
     {
         threads_ = settings.threads;
-        choose_device(settings.device ? settings.device : "auto");
+        choose_device(settings.device ? settings.device : "auto", settings.cuda_context);
+        if (device_.is_cuda())
+            find_card(settings);
         network_ = load_network(checkpoint);
         network_->to(device_);
         switch (settings.precision) {
         case MARDINI_PRECISION_AUTO:
-            bf16_ = device_.is_cuda() || cpu_multiplies_bf16();
+            bf16_ = card_ ? card_->multiplies_bf16() : device_.is_cuda() || cpu_multiplies_bf16();
             break;
         case MARDINI_PRECISION_BF16:
             bf16_ = true;
@@ -99,8 +104,15 @@ public:
     {
         Given given;
         given.frame = frame;
+        const auto turn = card_turn();
         Profile::Timer load(profile_, Stage::Load);
-        Tensor small = device_.is_cpu() ? reduced_frame(geometry_, frame) : reduce(geometry_, pack_frame(given));
+        Tensor small;
+        if (card_) {
+            given.on_card = card_->take(frame);
+            small = card_->pack(given.on_card);
+        } else {
+            small = device_.is_cpu() ? reduced_frame(geometry_, frame) : reduce(geometry_, pack_frame(given));
+        }
         load.stop();
         Profile::Timer encoder(profile_, Stage::Encoder);
         Autocast autocast(device_.type(), bf16_);
@@ -140,8 +152,11 @@ public:
     }
 
 private:
-    void choose_device(const std::string &name)
+    void choose_device(const std::string &name, void *context)
     {
+        if (geometry_.format.on_card && !torch::cuda::is_available())
+            throw Failure(ENODEV, "The frames are on a CUDA device, but this LibTorch sees none; bring them to the host "
+                                  "(hwdownload,format=nv12 before the filter).");
         const bool automatic = name == "auto";
         if (name == "cpu" || (automatic && !torch::cuda::is_available()))
             return;
@@ -151,9 +166,38 @@ private:
             throw Failure(ENODEV, "The device \"" + name + "\" was asked for, but this LibTorch sees no CUDA device; "
                                                            "use device=cpu or device=auto.");
         device_ = torch::Device(automatic ? "cuda" : name);
+        const int index = geometry_.format.on_card && context ? card_of(context) : -1;
+        if (!device_.has_index())
+            device_.set_index(static_cast<c10::DeviceIndex>(std::max(index, 0)));
+        if (index >= 0 && device_.index() != index)
+            throw Failure(ENODEV, "The frames are on cuda:" + std::to_string(index) + ", but device=" + name +
+                                      " was asked for; they must be the same.");
         if (device_.index() >= static_cast<int>(torch::cuda::device_count()))
             throw Failure(ENODEV, "The device \"" + name + "\" was asked for, but there are " +
                                       std::to_string(torch::cuda::device_count()) + " CUDA devices.");
+    }
+
+    /// Our own kernels, or LibTorch's operations in their stead.
+    void find_card(const MardiniSettings &settings)
+    {
+        std::string why;
+        card_ = open_card(geometry_, device_, settings.cuda_context, settings.cuda_stream, &why);
+        if (card_) {
+            card_->warn = [this](const std::string &line) { say(MARDINI_LOG_WARNING, line); };
+            if (card_->copies_frames())
+                say(MARDINI_LOG_VERBOSE, "The frames' CUDA context is not the device's primary one, so they are copied on "
+                                         "the card; a device made with primary_ctx=1 spares that.");
+            return;
+        }
+        if (geometry_.format.on_card)
+            throw Failure(ENOSYS, "The frames are on a CUDA device, but the kernels that read them there cannot be used: " +
+                                      why + "; bring them to the host (hwdownload,format=nv12 before the filter).");
+        say(MARDINI_LOG_WARNING, "The CUDA kernels cannot be used: " + why + "; painting takes several times as long.");
+    }
+
+    std::unique_ptr<CardPainter::Turn> card_turn()
+    {
+        return card_ ? std::make_unique<CardPainter::Turn>(*card_) : nullptr;
     }
 
     /// Weights in the type and layout they are used in: else every call would convert them anew.
@@ -228,6 +272,9 @@ private:
                 given.pixels = Pixels();
                 given.packed = Tensor();
                 given.planes.clear();
+                given.on_card.luma = given.on_card.chroma = Tensor();
+            } else if (card_) {
+                continue;
             } else if (device_.is_cpu()) {
                 if (given.pixels.packed.empty())
                     given.pixels = take_pixels(geometry_, given.frame);
@@ -249,6 +296,8 @@ private:
     }
 
     Tensor sample(const Given &before, const Given &after, const Refined &refined, const Pairs &pairs, int64_t key);
+    /// pairs: on the processor
+    Painting painting(const Refined &refined, const Pairs &pairs, const Tensor &extra);
     float paint_frame(const Given &before, const Given &after, const Refined &refined, const Pairs &pairs,
                       const Tensor &extra, const MardiniFrame &out);
     float compose_frame(const Given &before, const Given &after, const Refined &refined, const Pairs &pairs,
@@ -263,6 +312,7 @@ private:
     Geometry geometry_;
     torch::Device device_;
     Network network_{nullptr};
+    std::unique_ptr<CardPainter> card_; ///< NULL on the processor, and on a card that our kernels cannot be used on
     bool bf16_ = false;
     int threads_ = 0, steps_ = 0;
     int64_t seed_ = 0;
@@ -299,12 +349,9 @@ Tensor Engine::sample(const Given &before, const Given &after, const Refined &re
     return network_->denoiser->sample(o.bridge(), noise, steps_) - o.frames;
 }
 
-float Engine::paint_frame(const Given &before, const Given &after, const Refined &refined, const Pairs &pairs,
-                          const Tensor &extra, const MardiniFrame &out)
+Painting Engine::painting(const Refined &refined, const Pairs &pairs, const Tensor &extra)
 {
-    Painting p;
-    p.before = &before.pixels;
-    p.after = &after.pixels;
+    Painting p{};
     p.distance_before = pairs.distance_before.item<float>();
     p.distance_after = pairs.distance_after.item<float>();
     p.vanish = vanishing(pairs).item<float>();
@@ -313,6 +360,15 @@ float Engine::paint_frame(const Given &before, const Given &after, const Refined
     p.extra = extra;
     p.head = [this](const Tensor &inputs) { return network_->generator->head(inputs); };
     p.dtype = bf16_ ? torch::kBFloat16 : torch::kFloat32;
+    return p;
+}
+
+float Engine::paint_frame(const Given &before, const Given &after, const Refined &refined, const Pairs &pairs,
+                          const Tensor &extra, const MardiniFrame &out)
+{
+    Painting p = painting(refined, pairs, extra);
+    p.before = &before.pixels;
+    p.after = &after.pixels;
     for (;;) {
         p.band_bytes = band_bytes_;
         try {
@@ -410,6 +466,7 @@ void Engine::make(const int64_t *ids, const double *times, int num_given, const 
     for (int i = 0; i < num_masked; i++)
         positions += " " + std::to_string(masked[i]);
     say(MARDINI_LOG_VERBOSE, positions);
+    const auto turn = card_turn();
 
     // The planner saw gaps of up to 16 positions in training: one unit for all windows, so that it does not
     // matter in which the caller counts.
@@ -437,12 +494,14 @@ void Engine::make(const int64_t *ids, const double *times, int num_given, const 
     for (int i = 0; i < num_masked; i++)
         masked_times[0][i] = in_positions(masked[i]);
     Pairs pairs = make_pairs(given_times, masked_times, device_);
+    // Looked at here: on a card each look would wait for all that is queued.
+    const Pairs known = device_.is_cpu() ? pairs : make_pairs(given_times, masked_times, torch::kCPU);
     auto row = [](const Tensor &t, int64_t i) { return t.slice(0, i, i + 1); };
     Autocast autocast(device_.type(), bf16_);
     Profile::Timer match_timer(profile_, Stage::Match);
     std::vector<const Match *> pair_matches;
     for (int i = 0; i < num_masked; i++)
-        pair_matches.push_back(&match(ids[pairs.before[i].item<int64_t>()], ids[pairs.after[i].item<int64_t>()]));
+        pair_matches.push_back(&match(ids[known.before[i].item<int64_t>()], ids[known.after[i].item<int64_t>()]));
     auto gather = [&](Tensor Match::*field) {
         std::vector<Tensor> rows;
         for (const Match *m : pair_matches)
@@ -461,8 +520,8 @@ void Engine::make(const int64_t *ids, const double *times, int num_given, const 
 
     // Refined and composed one by one: memory does not grow with their number.
     for (int64_t i = 0; i < num_masked; i++) {
-        const Given &before = find(ids[pairs.before[i].item<int64_t>()]);
-        const Given &after = find(ids[pairs.after[i].item<int64_t>()]);
+        Given &before = find(ids[known.before[i].item<int64_t>()]);
+        Given &after = find(ids[known.after[i].item<int64_t>()]);
         const Motion &m = plan.motion;
         Plan own{{row(m.velocity, i), row(m.bend, i), row(m.visibility, i), row(m.uncertainty, i)},
                  row(plan.features, i), row(plan.seed, i), row(plan.tokens, i)};
@@ -472,10 +531,21 @@ void Engine::make(const int64_t *ids, const double *times, int num_given, const 
         Refined refined = network_->generator->refine(own, before.features, after.features, pair);
         refine_timer.stop();
         const Tensor extra = steps_ > 0 ? sample(before, after, refined, pair, keys[i]) : Tensor();
+        if (card_) {
+            const Pairs own_pair{row(known.before, i), row(known.after, i), row(known.distance_before, i),
+                                 row(known.distance_after, i)};
+            card_->paint(before.on_card, after.on_card, painting(refined, own_pair, extra), out[i]);
+            continue;
+        }
         const float certainty = device_.is_cpu() ? paint_frame(before, after, refined, pair, extra, out[i])
                                                  : compose_frame(before, after, refined, pair, extra, out[i]);
         if (confidence)
             confidence[i] = certainty;
+    }
+    if (card_) {
+        const std::vector<float> sure = card_->finish();
+        if (confidence)
+            std::copy(sure.begin(), sure.end(), confidence);
     }
     profile_.add_frames(num_masked);
 }
@@ -501,6 +571,8 @@ template <class Body> int guarded(MardiniLog log, void *opaque, const Body &body
         body();
         return 0;
     } catch (const mardini::Failure &e) {
+        return fail(e.code, e.what());
+    } catch (const mardini::Error &e) {
         return fail(e.code, e.what());
     } catch (const c10::OutOfMemoryError &e) {
         return fail(ENOMEM, "The device's memory is full; a smaller frame or device=cpu needs less.");

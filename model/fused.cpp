@@ -290,7 +290,7 @@ struct Source {
     int64_t w;
 };
 
-static Tensor fields_of(const Geometry &g, const Painting &p)
+Tensor fields_of(const Geometry &g, const Painting &p)
 {
     const Motion &m = p.motion;
     const double r = g.reduction;
@@ -298,7 +298,7 @@ static Tensor fields_of(const Geometry &g, const Painting &p)
                     r * p.distance_after * (m.velocity + m.bend.slice(1, 2, 4)), m.visibility, m.uncertainty}, 1);
 }
 
-static float prior_logit(float distance)
+float prior_logit(float distance)
 {
     const float s = std::abs(distance);
     // Beyond the pair (extrapolation) the farther frame keeps a small say.

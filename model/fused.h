@@ -67,6 +67,12 @@ int64_t bytes_of_bands(const Geometry &geometry, int64_t hidden_channels, int64_
 
 /// What take_pixels() keeps of a frame, in bytes.
 int64_t bytes_of_pixels(const Geometry &geometry);
+/// The motion in pixels of the full frame, at its own size: displacement to before x y, to after x y, visibility 4,
+/// uncertainty. (1,9,h/r,w/r)
+Tensor fields_of(const Geometry &geometry, const Painting &painting);
+
+/// log of 1 - |distance|: the logit that a linear blend would give a given frame.
+float prior_logit(float distance);
 
 /// Make one frame on the processor.
 /// @return how sure the network is, 0 .. 1, mean over the frame

@@ -108,6 +108,17 @@ void check_format(const MardiniFormat &f)
     check_range("depth", f.depth, 8, 16);
     check_range("log2_chroma_width", f.log2_chroma_width, 0, f.color == MARDINI_COLOR_YUV ? 2 : 0);
     check_range("log2_chroma_height", f.log2_chroma_height, 0, f.color == MARDINI_COLOR_YUV ? 2 : 0);
+    check_range("on_card", f.on_card, 0, 1);
+    check_range("interleaved", f.interleaved, 0, f.on_card && f.color == MARDINI_COLOR_YUV && !f.alpha ? 1 : 0);
+    check_range("shift", f.shift, 0, f.on_card && f.depth > 8 ? 16 - f.depth : 0);
+}
+
+/// Frames on a card can only be used there.
+void check_place(const MardiniSettings &s, const MardiniFormat &f)
+{
+    if (f.on_card && s.device && !strcmp(s.device, "cpu"))
+        throw Error(ENODEV, "the frames are on a CUDA device, but device=cpu was asked for; bring them to the host "
+                            "(hwdownload,format=nv12 before the filter), or use device=auto");
 }
 
 bool is_device(const std::string &device)
@@ -138,10 +149,12 @@ int num_planes(const MardiniFormat &f)
 
 void check_planes(const MardiniFormat &f, const MardiniFrame &frame)
 {
-    for (int p = 0; p < num_planes(f); p++) {
+    for (int p = 0; p < (f.interleaved ? 2 : num_planes(f)); p++) {
         const bool chroma = f.color == MARDINI_COLOR_YUV && (p == 1 || p == 2);
         const int shift = chroma ? f.log2_chroma_width : 0, bytes = f.depth > 8 ? 2 : 1;
-        const ptrdiff_t line = static_cast<ptrdiff_t>(-((-f.width) >> shift)) * bytes;
+        const ptrdiff_t line = static_cast<ptrdiff_t>(-((-f.width) >> shift)) * bytes * (chroma && f.interleaved ? 2 : 1);
+        if (f.on_card && frame.stride[p] < 0)
+            throw Error(EINVAL, text("plane %d on a card has a stride of %td bytes; its lines must go down", p, frame.stride[p]));
         if (!frame.data[p])
             throw Error(EINVAL, text("plane %d of a frame is NULL", p));
         if (std::abs(frame.stride[p]) < line)
@@ -192,7 +205,7 @@ std::vector<std::string> model_folders()
 }
 
 /// A path as it is, or the file of a preset.
-std::string find_model(const MardiniSettings &settings)
+std::string find_model(const MardiniSettings &settings, bool on_card)
 {
     std::vector<std::string> names;
     const std::string ending = ".safetensors", device = settings.device ? settings.device : "auto";
@@ -205,7 +218,7 @@ std::string find_model(const MardiniSettings &settings)
         if (model.empty() || has_ending || model.find('/') != std::string::npos)
             throw Error(ENOENT, text("model file '%s' does not exist or is no file", settings.model));
         names.push_back(model);
-    } else if (device.rfind("cuda", 0) == 0) {
+    } else if (on_card || device.rfind("cuda", 0) == 0) {
         names.assign(std::begin(PRESETS_GPU), std::end(PRESETS_GPU));
     } else {
         names.assign(std::begin(PRESETS_CPU), std::end(PRESETS_CPU));
@@ -400,7 +413,8 @@ int mardini_open(MardiniContext **ctx, const MardiniSettings *settings, const Ma
     return guarded(settings->log, settings->log_opaque, [&] {
         check_settings(*settings);
         check_format(*format);
-        const std::string checkpoint = find_model(*settings);
+        check_place(*settings, *format);
+        const std::string checkpoint = find_model(*settings, format->on_card);
         const MardiniEngineFunctions *functions = load_engine();
         MardiniEngine *engine = nullptr;
         const int ret = functions->open(&engine, settings, checkpoint.c_str(), format);

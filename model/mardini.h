@@ -185,6 +185,9 @@ typedef struct MardiniFormat {
     int depth;       ///< bits a sample, 8 .. 16
     int log2_chroma_width;  ///< 0, 1, 2: chroma is ceil(width >> n) wide
     int log2_chroma_height; ///< 0, 1, 2
+    int on_card;     ///< 1: planes are addresses on a CUDA device; see MardiniSettings; default 0
+    int interleaved; ///< 1: Cb and Cr take turns in plane 1 (NV12, P010) and alpha is 0; with on_card alone
+    int shift;       ///< bits below a sample in its 16-bit word, 16 - depth in P010; with on_card alone, else 0
 } MardiniFormat;
 
 /** One frame's planes in the order of MardiniColor, then alpha. */
@@ -219,6 +222,11 @@ typedef struct MardiniSettings {
     int64_t seed;        ///< of the sampling noise; 0 or more
     int64_t memory;      ///< MB that the library may take on the processor, 0: no limit; a tight one makes smaller tiles
     double scd_threshold; ///< 0 .. 100 %: a pair scoring above it is a cut; -1: the library's default
+    /* Of frames on a card. Kernels of the library read and write them where they are if cuda_context is the device's
+       primary context; else they are copied, on the card. Every call that takes frames comes after what the caller has
+       queued on the stream, and what it queues there next comes after the call. */
+    void *cuda_context;  ///< CUcontext; NULL: the primary one of the device
+    void *cuda_stream;   ///< CUstream of that context; NULL: its default stream
     MardiniLog log;      ///< NULL: silence
     void *log_opaque;
 } MardiniSettings;
@@ -236,8 +244,9 @@ MARDINI_API void mardini_default_settings(MardiniSettings *settings);
  *
  * @param ctx  receives the context, the caller's; NULL on failure
  * @return 0; EINVAL for settings or a format out of range; ENOENT if there is no such model; EINVAL
- *         for a checkpoint that is broken; ENODEV for a device that is not there; ENOSYS if LibTorch
- *         or the part of this library that needs it cannot be loaded, or for steps that the checkpoint cannot take; ENOMEM
+ *         for a checkpoint that is broken; ENODEV for a device that is not there, or not where the frames are;
+ *         ENOSYS if LibTorch or the part of this library that needs it cannot be loaded, or for steps that the
+ *         checkpoint cannot take; ENOMEM
  */
 MARDINI_API int mardini_open(MardiniContext **ctx, const MardiniSettings *settings, const MardiniFormat *format);
 

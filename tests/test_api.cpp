@@ -53,7 +53,7 @@ MardiniSettings settings_with(Messages &messages)
     return settings;
 }
 
-const MardiniFormat FORMAT = {64, 48, MARDINI_COLOR_YUV, 0, 8, 1, 1};
+const MardiniFormat FORMAT = {64, 48, MARDINI_COLOR_YUV, 0, 8, 1, 1, 0, 0, 0};
 
 /// 8-bit 4:2:0 planes of their own.
 struct Picture {
@@ -231,6 +231,26 @@ TEST_CASE("settings and formats out of range are named")
     silent.log = nullptr;
     silent.steps = 65;
     CHECK(open_and_close(silent) == MARDINI_ERR(EINVAL));
+}
+
+TEST_CASE("frames on a card: their format's fields and where they may be used")
+{
+    Messages messages;
+    MardiniSettings settings = settings_with(messages);
+    MardiniFormat f = FORMAT;
+    f.interleaved = 1, check_refusal(EINVAL, "interleaved is 1", settings, messages, f);
+    (f = FORMAT).on_card = 2, check_refusal(EINVAL, "on_card is 2", settings, messages, f);
+    (f = FORMAT).on_card = 1, f.alpha = 1, f.interleaved = 1;
+    check_refusal(EINVAL, "interleaved is 1", settings, messages, f);
+    (f = FORMAT).depth = 10, f.shift = 6, check_refusal(EINVAL, "shift is 6", settings, messages, f);
+    f.on_card = 1, f.shift = 7, check_refusal(EINVAL, "shift is 7", settings, messages, f);
+
+    (f = FORMAT).on_card = 1;
+    settings.device = "cpu";
+    check_refusal(ENODEV, "device=cpu", settings, messages, f);
+    CHECK(messages.lines.back().find("hwdownload") != std::string::npos);
+    settings.device = "cuda:99";
+    check_refusal(ENODEV, "CUDA device", settings, messages, f);
 }
 
 TEST_CASE("a model that is missing, broken or found elsewhere is named")

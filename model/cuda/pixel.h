@@ -1,0 +1,448 @@
+// What is computed for one sample on a card: the arithmetic of frame.cpp and fused_kernel.h, sample by sample. Plain
+// functions that know no LibTorch: kernels.cu runs them on the card; a test runs them on the processor and holds them
+// to paint().
+//
+// Frame planes in, packed tensors out; and motion in, frame planes out.
+#pragma once
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __CUDACC__
+#define ON_CARD __host__ __device__ inline
+#else
+#define ON_CARD inline
+#endif
+
+namespace mardini {
+
+/// A plane where it lies.
+struct View {
+    uint8_t *data;         ///< first sample; NULL: a plane of zeros (gray has such chroma), or one that is not wanted
+    int64_t stride;        ///< bytes from a line to the next
+    int32_t step;          ///< bytes from a sample to the next
+    int32_t bytes;         ///< of a sample: 1 or 2, codes; 4, values
+    int32_t shift;         ///< bits below a code in its word: P010 has 6
+    int32_t height, width; ///< as stored
+    float middle;          ///< code of the value 0; value = code / middle - 1
+};
+
+/// Planes -> the packed frame (frame.h), reduced by a whole factor.
+struct Packing {
+    View plane[3];
+    int32_t is_gbr, log2_chroma_width, log2_chroma_height;
+    int32_t reduction, h, w; ///< h, w: of the result
+    float *out;              ///< (6,h,w)
+};
+
+/// One band of rows of one frame to paint. h, w: packed size of the padded frame; begin, rows: the band with its halo.
+struct Scene {
+    View before[3], after[3]; ///< luma, Cb, Cr, 4:2:0
+    View out[3];              ///< where the packed frame's planes go
+    int32_t h, w, begin, rows;
+    int32_t first, last;      ///< rows of the frame that are stored
+    int32_t hidden_channels, is_bf16;
+    float prior[2], vanish, fade;
+    const float *fields; ///< (9,h,w) displacement to before: x y, to after: x y; visibility 4; uncertainty
+    const float *moved;  ///< (h,w) 0 where both frames are equal all around, up to 1
+    const float *hidden; ///< (hidden_channels,h,w)
+    const float *extra;  ///< (6,h,w) or NULL: added to the change
+    void *input;         ///< (rows,w,16+hidden_channels), the output head's
+    const void *output;  ///< (rows,w,23), the output head's
+    float *samples;      ///< (12,rows,w)
+    float *logits;       ///< (16,rows,w)
+    float *changes;      ///< (6,rows,w) or NULL if no plane needs them
+    float *sure;         ///< (last row of the frame,w)
+};
+
+/// One plane that the packed frame does not hold as stored.
+struct PlaneScene {
+    Scene scene;
+    View before, after, out;
+    int32_t height, width; ///< padded
+    int32_t begin, end;    ///< rows to store
+    int32_t chroma;        ///< 0: luma or one of GBR; 1: Cb, 2: Cr
+    int32_t is_alpha;
+    float share[2];        ///< how much of Cb's and Cr's change one of GBR takes
+};
+
+ON_CARD int32_t clamped(int32_t x, int32_t low, int32_t high)
+{
+    return x < low ? low : x > high ? high : x;
+}
+
+// ---- samples -------------------------------------------------------------------
+
+/// The value at a place, the border's beyond it.
+ON_CARD float value(const View &p, int32_t y, int32_t x)
+{
+    if (!p.data)
+        return 0;
+    y = clamped(y, 0, p.height - 1);
+    x = clamped(x, 0, p.width - 1);
+    const uint8_t *at = p.data + y * p.stride + static_cast<int64_t>(x) * p.step;
+    if (p.bytes == 4)
+        return *reinterpret_cast<const float *>(at);
+    const int32_t code = p.bytes == 2 ? *reinterpret_cast<const uint16_t *>(at) >> p.shift : *at;
+    return static_cast<float>(code) * (1 / p.middle) - 1; // middle is a power of two: exact
+}
+
+/// Round, clamp to the depth, store; nothing outside the stored plane.
+ON_CARD void put(const View &p, int32_t y, int32_t x, float v)
+{
+    if (!p.data || y >= p.height || x >= p.width)
+        return;
+    uint8_t *at = p.data + y * p.stride + static_cast<int64_t>(x) * p.step;
+    const int32_t code = static_cast<int32_t>(rintf(fminf(fmaxf(v * p.middle + p.middle, 0), 2 * p.middle - 1)));
+    if (p.bytes == 2)
+        *reinterpret_cast<uint16_t *>(at) = static_cast<uint16_t>(code << p.shift);
+    else
+        *at = static_cast<uint8_t>(code);
+}
+
+/// Cubic weights of the four samples around a position, `t` beyond the second; Keys' kernel with a = -0.75.
+ON_CARD void cubic(float t, float w[4])
+{
+    const float a = -0.75f, s = 1 - t, t1 = t + 1, s1 = s + 1;
+    w[0] = ((a * t1 - 5 * a) * t1 + 8 * a) * t1 - 4 * a;
+    w[1] = ((a + 2) * t - (a + 3)) * t * t + 1;
+    w[2] = ((a + 2) * s - (a + 3)) * s * s + 1;
+    w[3] = ((a * s1 - 5 * a) * s1 + 8 * a) * s1 - 4 * a;
+}
+
+ON_CARD float sample(const View &p, float y, float x)
+{
+    // Farther out all samples are the border's; fmaxf sends what is not a number there as well.
+    y = fminf(fmaxf(y, -2), static_cast<float>(p.height));
+    x = fminf(fmaxf(x, -2), static_cast<float>(p.width));
+    const float top = floorf(y), left = floorf(x);
+    float down[4], across[4], sum = 0;
+    cubic(y - top, down);
+    cubic(x - left, across);
+    for (int32_t i = 0; i < 4; i++) {
+        float row = 0;
+        for (int32_t j = 0; j < 4; j++)
+            row += across[j] * value(p, static_cast<int32_t>(top) + i - 1, static_cast<int32_t>(left) + j - 1);
+        sum += down[i] * row;
+    }
+    return sum;
+}
+
+// ---- planes -> packed ------------------------------------------------------------
+
+/// The two samples of a chroma line that make one of half the luma's size.
+struct Taps {
+    int32_t at[2];
+    float weight[2];
+};
+
+ON_CARD Taps taps(int32_t log2_chroma, int32_t x)
+{
+    if (log2_chroma == 0)
+        return {{2 * x, 2 * x + 1}, {0.5f, 0.5f}};
+    if (log2_chroma == 1)
+        return {{x, x}, {1, 0}};
+    const float at = fmaxf((static_cast<float>(x) + 0.5f) * 0.5f - 0.5f, 0);
+    const int32_t left = static_cast<int32_t>(at);
+    return {{left, left + 1}, {1 - (at - static_cast<float>(left)), at - static_cast<float>(left)}};
+}
+
+ON_CARD float luma_at(const Packing &p, int32_t y, int32_t x)
+{
+    if (!p.is_gbr)
+        return value(p.plane[0], y, x);
+    // BT.601, as frame.h
+    return 0.587f * value(p.plane[0], y, x) + 0.114f * value(p.plane[1], y, x) + 0.299f * value(p.plane[2], y, x);
+}
+
+/// Cb (c = 1) or Cr (2) of one packed cell.
+ON_CARD float chroma_at(const Packing &p, int32_t c, int32_t y, int32_t x)
+{
+    float sum = 0;
+    if (p.is_gbr) {
+        const float scale = c == 1 ? 0.5f / (1 - 0.114f) : 0.5f / (1 - 0.299f);
+        for (int32_t i = 0; i < 4; i++)
+            sum += value(p.plane[c], 2 * y + i / 2, 2 * x + i % 2) - luma_at(p, 2 * y + i / 2, 2 * x + i % 2);
+        return 0.25f * scale * sum;
+    }
+    const Taps rows = taps(p.log2_chroma_height, y), columns = taps(p.log2_chroma_width, x);
+    for (int32_t i = 0; i < 2; i++)
+        for (int32_t j = 0; j < 2; j++)
+            sum += rows.weight[i] * columns.weight[j] * value(p.plane[c], rows.at[i], columns.at[j]);
+    return sum;
+}
+
+ON_CARD void pack_sample(const Packing &p, int32_t channel, int32_t y, int32_t x)
+{
+    const int32_t r = p.reduction;
+    float sum = 0;
+    for (int32_t i = 0; i < r; i++)
+        for (int32_t j = 0; j < r; j++)
+            sum += channel < 4 ? luma_at(p, (2 * y + channel / 2) * r + i, (2 * x + channel % 2) * r + j)
+                               : chroma_at(p, channel - 3, y * r + i, x * r + j);
+    p.out[(static_cast<int64_t>(channel) * p.h + y) * p.w + x] = sum / static_cast<float>(r * r);
+}
+
+// ---- motion -> the output head's input ---------------------------------------------
+
+/// The packed square at (y, x): four luma samples, Cb, Cr.
+ON_CARD void load_cell(const View plane[3], int32_t y, int32_t x, float v[6])
+{
+    for (int32_t i = 0; i < 4; i++)
+        v[i] = value(plane[0], 2 * y + i / 2, 2 * x + i % 2);
+    for (int32_t c = 0; c < 2; c++)
+        v[4 + c] = value(plane[1 + c], y, x);
+}
+
+/// How much both frames differ at one packed cell, 1: two codes of 8 bits.
+ON_CARD void difference_cell(const Scene &s, int32_t y, int32_t x, float *out)
+{
+    float a[6], b[6], most = 0;
+    load_cell(s.before, y, x, a);
+    load_cell(s.after, y, x, b);
+    for (int32_t c = 0; c < 6; c++)
+        most = fmaxf(most, fabsf(a[c] - b[c]));
+    out[static_cast<int64_t>(y) * s.w + x] = 64 * most;
+}
+
+ON_CARD void softmax(float l[4])
+{
+    const float most = fmaxf(fmaxf(l[0], l[1]), fmaxf(l[2], l[3]));
+    float sum = 0;
+    for (int32_t k = 0; k < 4; k++)
+        sum += l[k] = expf(l[k] - most);
+    for (int32_t k = 0; k < 4; k++)
+        l[k] /= sum;
+}
+
+ON_CARD void put_input(const Scene &s, int32_t row, int32_t x, int32_t channel, float v)
+{
+    const int64_t at = (static_cast<int64_t>(row) * s.w + x) * (16 + s.hidden_channels) + channel;
+    if (!s.is_bf16) {
+        static_cast<float *>(s.input)[at] = v;
+        return;
+    }
+    uint32_t bits;
+    memcpy(&bits, &v, sizeof(bits));
+    // to the nearest, ties to even
+    static_cast<uint16_t *>(s.input)[at] = static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+ON_CARD float get_output(const Scene &s, int32_t row, int32_t x, int32_t channel)
+{
+    const int64_t at = (static_cast<int64_t>(row) * s.w + x) * 23 + channel;
+    if (!s.is_bf16)
+        return static_cast<const float *>(s.output)[at];
+    const uint32_t bits = static_cast<uint32_t>(static_cast<const uint16_t *>(s.output)[at]) << 16;
+    float v;
+    memcpy(&v, &bits, sizeof(v));
+    return v;
+}
+
+ON_CARD float field(const Scene &s, int32_t k, int32_t y, int32_t x)
+{
+    y = clamped(y, 0, s.h - 1);
+    x = clamped(x, 0, s.w - 1);
+    return s.fields[(static_cast<int64_t>(k) * s.h + y) * s.w + x];
+}
+
+ON_CARD bool is_outside(const Scene &s, float y, float x)
+{
+    return x < -0.5f || x > static_cast<float>(2 * s.w) - 0.5f || y < -0.5f || y > static_cast<float>(2 * s.h) - 0.5f;
+}
+
+/// Sample both frames for one cell of the band; keep samples and logits, write the head's input.
+ON_CARD void sample_cell(const Scene &s, int32_t row, int32_t x)
+{
+    const float outside_penalty = 8; // as in compose.cpp
+    const int32_t y = s.begin + row;
+    const int64_t area = static_cast<int64_t>(s.rows) * s.w, at = static_cast<int64_t>(row) * s.w + x;
+    float still_a[6], still_b[6], coarse[4] = {0, 0, 0, 0};
+    load_cell(s.before, y, x, still_a);
+    load_cell(s.after, y, x, still_b);
+    for (int32_t i = 0; i < 4; i++) {
+        const int32_t dy = i / 2, dx = i % 2, far = y + 2 * dy - 1, side = x + 2 * dx - 1;
+        float f[8]; // displacement to before x y, to after x y, visibility
+        for (int32_t k = 0; k < 8; k++)
+            f[k] = 0.75f * (0.75f * field(s, k, y, x) + 0.25f * field(s, k, far, x)) +
+                   0.25f * (0.75f * field(s, k, y, side) + 0.25f * field(s, k, far, side));
+        const float line = static_cast<float>(2 * y + dy), column = static_cast<float>(2 * x + dx);
+        const float ya = line + f[1], xa = column + f[0], yb = line + f[3], xb = column + f[2];
+        const float a = sample(s.before[0], ya, xa), b = sample(s.after[0], yb, xb);
+        float l[4] = {f[4] + s.prior[0] - (is_outside(s, ya, xa) ? outside_penalty : 0),
+                      f[5] + s.prior[1] - (is_outside(s, yb, xb) ? outside_penalty : 0), f[6] + s.prior[0],
+                      f[7] + s.prior[1]};
+        for (int32_t k = 0; k < 4; k++) {
+            s.logits[(4 * k + i) * area + at] = l[k];
+            coarse[k] += 0.25f * l[k];
+        }
+        s.samples[i * area + at] = a;
+        s.samples[(4 + i) * area + at] = b;
+        softmax(l);
+        put_input(s, row, x, i, l[0] * a + l[1] * b + l[2] * still_a[i] + l[3] * still_b[i]);
+        put_input(s, row, x, 6 + i, a - b);
+        put_input(s, row, x, 12 + i, fabsf(still_a[i] - still_b[i]));
+    }
+    softmax(coarse);
+    const float line = static_cast<float>(y), column = static_cast<float>(x);
+    for (int32_t c = 0; c < 2; c++) {
+        const float a = sample(s.before[1 + c], line + 0.5f * field(s, 1, y, x), column + 0.5f * field(s, 0, y, x));
+        const float b = sample(s.after[1 + c], line + 0.5f * field(s, 3, y, x), column + 0.5f * field(s, 2, y, x));
+        s.samples[(8 + c) * area + at] = a;
+        s.samples[(10 + c) * area + at] = b;
+        put_input(s, row, x, 4 + c, coarse[0] * a + coarse[1] * b + coarse[2] * still_a[4 + c] + coarse[3] * still_b[4 + c]);
+        put_input(s, row, x, 10 + c, a - b);
+    }
+    for (int32_t c = 0; c < s.hidden_channels; c++)
+        put_input(s, row, x, 16 + c, s.hidden[(static_cast<int64_t>(c) * s.h + y) * s.w + x]);
+}
+
+// ---- the output head's word -> codes -------------------------------------------------
+
+/// a + part (b - a), by `share` of what was made instead: equal pixels stay equal whatever the rounding.
+ON_CARD float faded(float a, float b, float part, float share, float made)
+{
+    const float blend = a + part * (b - a);
+    return blend + share * (made - blend);
+}
+
+/// Apply the head's output to one cell of the band and store what the packed frame holds.
+ON_CARD void finish_cell(const Scene &s, int32_t row, int32_t x)
+{
+    const int32_t y = s.begin + row;
+    const int64_t area = static_cast<int64_t>(s.rows) * s.w, at = static_cast<int64_t>(row) * s.w + x;
+    const int64_t whole = static_cast<int64_t>(s.h) * s.w, here = static_cast<int64_t>(y) * s.w + x;
+    float change[6], logits[16];
+    for (int32_t c = 0; c < 6; c++) {
+        change[c] = s.vanish * get_output(s, row, x, c) + (s.extra ? s.extra[c * whole + here] : 0);
+        if (s.changes)
+            s.changes[c * area + at] = change[c];
+    }
+    for (int32_t c = 0; c < 16; c++) {
+        logits[c] = s.logits[c * area + at] + get_output(s, row, x, 6 + c);
+        if (s.changes)
+            s.logits[c * area + at] = logits[c];
+    }
+    if (y < s.first || y >= s.last)
+        return;
+
+    const float moved = s.moved[here], spread = field(s, 8, y, x) + get_output(s, row, x, 22) - 4;
+    const float uncertainty = s.vanish * (fmaxf(spread, 0) + log1pf(expf(-fabsf(spread)))) * moved;
+    s.sure[here] = 1 / (1 + 16 * uncertainty); // half as sure where an error of eight codes of 8 bits is expected
+    if (!s.out[0].data)
+        return;
+
+    float still_a[6], still_b[6], coarse[4] = {0, 0, 0, 0};
+    load_cell(s.before, y, x, still_a);
+    load_cell(s.after, y, x, still_b);
+    for (int32_t i = 0; i < 4; i++) {
+        float l[4];
+        for (int32_t k = 0; k < 4; k++) {
+            l[k] = logits[4 * k + i];
+            coarse[k] += 0.25f * l[k];
+        }
+        softmax(l);
+        const float made = l[0] * s.samples[i * area + at] + l[1] * s.samples[(4 + i) * area + at] +
+                           l[2] * still_a[i] + l[3] * still_b[i] + change[i];
+        put(s.out[0], 2 * y + i / 2, 2 * x + i % 2, faded(still_a[i], still_b[i], s.fade, moved, made));
+    }
+    softmax(coarse);
+    for (int32_t c = 4; c < 6; c++) {
+        const float made = coarse[0] * s.samples[(4 + c) * area + at] + coarse[1] * s.samples[(6 + c) * area + at] +
+                           coarse[2] * still_a[c] + coarse[3] * still_b[c] + change[c];
+        put(s.out[c - 3], y, x, faded(still_a[c], still_b[c], s.fade, moved, made));
+    }
+}
+
+// ---- planes that the packed frame does not hold --------------------------------------
+
+/// Bilinear interpolation along one axis, pixel centres aligned: where from, and the right one's part.
+struct Between {
+    int32_t left, right;
+    float part;
+};
+
+ON_CARD Between between(int32_t i, int32_t from, int32_t to)
+{
+    const float at = fmaxf((static_cast<float>(i) + 0.5f) * (static_cast<float>(from) / static_cast<float>(to)) - 0.5f, 0);
+    const int32_t left = clamped(static_cast<int32_t>(at), 0, from - 1);
+    return {left, clamped(left + 1, 0, from - 1), at - static_cast<float>(left)};
+}
+
+/// rows of `map` count from row `begin` of the packed frame
+ON_CARD float interpolated(const float *map, int32_t begin, int32_t w, const Between &y, const Between &x)
+{
+    const float *above = map + static_cast<int64_t>(y.left - begin) * w, *below = map + static_cast<int64_t>(y.right - begin) * w;
+    const float left = (1 - y.part) * above[x.left] + y.part * below[x.left];
+    const float right = (1 - y.part) * above[x.right] + y.part * below[x.right];
+    return (1 - x.part) * left + x.part * right;
+}
+
+/// Mean of the luma samples that lie on one of this plane's. `map`: four channels, one a luma sample of the cell.
+ON_CARD float pooled_luma(const PlaneScene &p, const float *map, int32_t y, int32_t x)
+{
+    const Scene &s = p.scene;
+    const int64_t area = static_cast<int64_t>(s.rows) * s.w;
+    const int32_t fy = 2 * s.h / p.height, fx = 2 * s.w / p.width;
+    float sum = 0;
+    for (int32_t line = y * fy; line < (y + 1) * fy; line++)
+        for (int32_t column = x * fx; column < (x + 1) * fx; column++)
+            sum += map[(2 * (line % 2) + column % 2) * area + static_cast<int64_t>(line / 2 - s.begin) * s.w + column / 2];
+    return sum / static_cast<float>(fy * fx);
+}
+
+/// Mean of the packed cells that touch one of this plane's samples.
+ON_CARD float pooled_chroma(const PlaneScene &p, const float *map, int32_t y, int32_t x)
+{
+    const Scene &s = p.scene;
+    const int32_t top = y * s.h / p.height, bottom = ((y + 1) * s.h + p.height - 1) / p.height;
+    const int32_t left = x * s.w / p.width, right = ((x + 1) * s.w + p.width - 1) / p.width;
+    float sum = 0;
+    for (int32_t i = top; i < bottom; i++)
+        for (int32_t j = left; j < right; j++)
+            sum += map[static_cast<int64_t>(i - s.begin) * s.w + j];
+    return sum / static_cast<float>((bottom - top) * (right - left));
+}
+
+/// What the packed change means for one sample, as unpack_change() of frame.h.
+ON_CARD float change_at(const PlaneScene &p, int32_t y, int32_t x, const Between &row, const Between &column)
+{
+    const Scene &s = p.scene;
+    const int64_t area = static_cast<int64_t>(s.rows) * s.w;
+    if (p.is_alpha)
+        return 0;
+    if (p.chroma) {
+        const float *map = s.changes + (3 + p.chroma) * area;
+        return p.height < s.h || p.width < s.w ? pooled_chroma(p, map, y, x)
+                                               : interpolated(map, s.begin, s.w, row, column);
+    }
+    float sum = pooled_luma(p, s.changes, y, x);
+    for (int32_t c = 0; c < 2; c++)
+        if (p.share[c] != 0)
+            sum += p.share[c] * interpolated(s.changes + (4 + c) * area, s.begin, s.w, row, column);
+    return sum;
+}
+
+ON_CARD void plane_sample(const PlaneScene &p, int32_t y, int32_t x)
+{
+    const Scene &s = p.scene;
+    const int64_t area = static_cast<int64_t>(s.rows) * s.w, whole = static_cast<int64_t>(s.h) * s.w;
+    const Between row = between(y, s.h, p.height), column = between(x, s.w, p.width);
+    float shift[4], l[4]; // displacements are in luma pixels: to before x y, to after x y
+    for (int32_t k = 0; k < 4; k++) {
+        const float scale = k % 2 ? 0.5f * static_cast<float>(p.height) / static_cast<float>(s.h)
+                                  : 0.5f * static_cast<float>(p.width) / static_cast<float>(s.w);
+        shift[k] = scale * interpolated(s.fields + k * whole, 0, s.w, row, column);
+        l[k] = pooled_luma(p, s.logits + 4 * k * area, y, x);
+    }
+    softmax(l);
+    const float line = static_cast<float>(y), across = static_cast<float>(x);
+    const float still_a = value(p.before, y, x), still_b = value(p.after, y, x);
+    const float made = l[0] * sample(p.before, line + shift[1], across + shift[0]) +
+                       l[1] * sample(p.after, line + shift[3], across + shift[2]) + l[2] * still_a + l[3] * still_b +
+                       change_at(p, y, x, row, column);
+    put(p.out, y, x, faded(still_a, still_b, s.fade, interpolated(s.moved, 0, s.w, row, column), made));
+}
+
+} // namespace mardini
