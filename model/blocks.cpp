@@ -3,6 +3,8 @@
 
 #include "search.h"
 
+#include <torch/csrc/autograd/custom_function.h>
+
 #include <cmath>
 
 namespace mardini {
@@ -81,19 +83,51 @@ static Tensor normalized(const Tensor &x)
     return x / x.norm(2, {1}, true).clamp_min(1e-6);
 }
 
+/// Correlation of unit vectors with a gradient of its own: recorded shift by shift it would fill and add a whole map for
+/// each of them on the way back.
+struct Correlation : torch::autograd::Function<Correlation> {
+    static Tensor forward(torch::autograd::AutogradContext *context, const Tensor &left, const Tensor &right,
+                          int64_t radius)
+    {
+        context->save_for_backward({left, right});
+        context->saved_data["radius"] = radius;
+        if (search_is_possible(left))
+            return correlate(left, right, static_cast<int>(radius));
+        const int64_t h = left.size(2), w = left.size(3), n = 2 * radius + 1;
+        Tensor padded = at::constant_pad_nd(right, {radius, radius, radius, radius});
+        std::vector<Tensor> shifts;
+        shifts.reserve(n * n);
+        for (int64_t i = 0; i < n; i++)
+            for (int64_t j = 0; j < n; j++)
+                shifts.push_back((left * padded.slice(2, i, i + h).slice(3, j, j + w)).sum(1));
+        return at::stack(shifts, 1);
+    }
+
+    static torch::autograd::variable_list backward(torch::autograd::AutogradContext *context,
+                                                   torch::autograd::variable_list outer)
+    {
+        const auto saved = context->get_saved_variables();
+        const Tensor &left = saved[0], &right = saved[1];
+        const int64_t radius = context->saved_data["radius"].toInt(), h = left.size(2), w = left.size(3);
+        const int64_t n = 2 * radius + 1;
+        Tensor padded = at::constant_pad_nd(right, {radius, radius, radius, radius});
+        Tensor of_left = at::zeros_like(left), of_padded = at::zeros_like(padded);
+        for (int64_t i = 0; i < n; i++)
+            for (int64_t j = 0; j < n; j++) {
+                Tensor g = outer[0].slice(1, i * n + j, i * n + j + 1);
+                auto there = [&](const Tensor &x) { return x.slice(2, i, i + h).slice(3, j, j + w); };
+                of_left.addcmul_(there(padded), g);
+                there(of_padded).addcmul_(left, g);
+            }
+        return {of_left, of_padded.slice(2, radius, radius + h).slice(3, radius, radius + w), Tensor()};
+    }
+};
+
 Tensor cost_volume(const Tensor &a, const Tensor &b, int radius)
 {
-    const int64_t h = a.size(2), w = a.size(3), n = 2 * radius + 1;
     if (search_is_possible(a))
         return correlate(a, b, radius);
-    Tensor left = normalized(a);
-    Tensor right = at::constant_pad_nd(normalized(b), {radius, radius, radius, radius});
-    std::vector<Tensor> shifts;
-    shifts.reserve(n * n);
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0; j < n; j++)
-            shifts.push_back((left * right.slice(2, i, i + h).slice(3, j, j + w)).sum(1));
-    return at::stack(shifts, 1);
+    return Correlation::apply(normalized(a), normalized(b), static_cast<int64_t>(radius));
 }
 
 ResBlockImpl::ResBlockImpl(int channels)

@@ -3,17 +3,86 @@
 #include "eval/eval.h"
 #include "eval/info.h"
 #endif
-#include "train/pack.h"
+#include "train/report.h"
 #include "train/train.h"
 
 #include <CLI/CLI.hpp>
 
 #include <cstdio>
 
-#ifdef MARDINI_HAVE_LIBAV
 namespace {
 
-/// What the command line says, and how it is said.
+/// What the command line says about training.
+struct Train {
+    mardini::train::TrainOptions options;
+    std::string time;
+    bool only_pack = false;
+
+    explicit Train(CLI::App &app)
+    {
+        mardini::train::TrainOptions &o = options;
+        CLI::App *c = app.add_subcommand("train", "train a network on a folder of videos");
+        c->add_option("--data", o.data, "folders of video, or packs");
+        c->add_option("--stills", o.stills, "folder of pictures, textures of synthetic motion");
+        c->add_option("--exclude", o.exclude, "leave out files whose names begin with one of these");
+        c->add_option("--check", o.check, "videos never trained on: scored and shown at each checkpoint");
+        c->add_option("--preset", o.preset, "nano, small or base")->capture_default_str();
+        c->add_option("--out", o.out, "checkpoint to write")->required();
+        c->add_option("--resume", o.resume, "checkpoint or training state to go on from");
+        c->add_option("--stage", o.stage, "auto, motion, interpolate, any, denoise, joint, decay")->capture_default_str();
+        c->add_option("--device", o.device, "cpu, cuda, cuda:N")->capture_default_str();
+        CLI::Option *length = c->add_option("--time", time, "length of the run: 2h, 90m, 45s, 1h30m");
+        CLI::Option *minutes = c->add_option("--minutes", o.minutes, "the same as a number");
+        CLI::Option *steps = c->add_option("--steps", o.steps, "length of the run in steps")->check(CLI::PositiveNumber);
+        minutes->check(CLI::PositiveNumber)->excludes(length);
+        steps->excludes(length)->excludes(minutes);
+        c->add_option("--crop", o.crop, "pixels of a training window, a multiple of 32")->capture_default_str();
+        c->add_option("--batch", o.batch, "windows a step")->capture_default_str()->check(CLI::PositiveNumber);
+        c->add_option("--rate", o.rate, "peak learning rate")->capture_default_str()->check(CLI::PositiveNumber);
+        c->add_option("--start", o.start, "where in the curriculum to begin")->check(CLI::Range(0.0, 1.0));
+        c->add_option("--end", o.end, "where in the curriculum to end")->check(CLI::Range(0.0, 1.0));
+        c->add_option("--synthetic", o.synthetic, "share of synthetic motion, 0: none from the first step on")
+            ->capture_default_str()
+            ->check(CLI::Range(0.0, 1.0));
+        c->add_option("--max-speed", o.max_speed, "of synthetic motion, pixels a gap")->capture_default_str();
+        c->add_option("--memory", o.memory, "MiB of decoded video kept")->capture_default_str()->check(CLI::PositiveNumber);
+        c->add_option("--threads", o.threads, "processor threads, 0: all");
+        c->add_option("--loaders", o.loaders, "threads that make batches")->capture_default_str();
+        c->add_option("--seed", o.seed, "of weights and data")->capture_default_str();
+        c->add_option("--bf16", o.bf16, "multiply in bfloat16")->capture_default_str();
+        c->add_option("--save-minutes", o.save_minutes, "between two checkpoints")->capture_default_str();
+        c->add_option("--log-every", o.log_every, "steps between reports")->capture_default_str()->check(CLI::PositiveNumber);
+        c->add_flag("--pack", only_pack,
+                    "do not train: decode everything once into OUT, which --data and --stills take");
+        const std::string parts = "What to learn from, and what to leave out";
+        c->add_flag("--teacher", o.teacher, "a teacher that sees the true frame")->group(parts);
+        c->add_option("--distil", o.distil, "learn from this larger network too")->group(parts);
+        c->add_option("--labels", o.labels, "learn from synthetic motion's flow")->capture_default_str()->group(parts);
+        c->add_option("--progressive", o.progressive, "windows grow from stage to stage; 0: the last stage's at once")
+            ->capture_default_str()
+            ->group(parts);
+        c->add_option("--references", o.references, "given frames of a window, 0: as the stage has it")
+            ->check(CLI::Range(0, 5))
+            ->group(parts);
+        c->add_option("--joint", o.joint, "share of batches whose masked frames see each other")
+            ->check(CLI::Range(0.0, 1.0))
+            ->group(parts);
+        c->add_option("--attention", o.attention, "of given frames: strict (each itself), relaxed (each other), off")
+            ->group(parts);
+        c->add_option("--without", o.without, "train with a part off: planner, match")->delimiter(',')->group(parts);
+        c->callback([this] { run(); });
+    }
+
+    void run()
+    {
+        if (!time.empty())
+            options.minutes = mardini::train::minutes_from(time);
+        only_pack ? mardini::train::pack(options) : mardini::train::train(options);
+    }
+};
+
+#ifdef MARDINI_HAVE_LIBAV
+/// What the command line says about an evaluation.
 struct Evaluate {
     mardini::eval::EvalOptions options;
     std::vector<std::string> protocol, groups{"near-still=laptop-lowlight,thumbs-dark", "animation=sintel-snow"};
@@ -93,44 +162,16 @@ struct Info {
         });
     }
 };
+#endif
 
 } // namespace
-#endif
 
 int main(int argc, char **argv)
 {
     CLI::App app("mardini: train, score and look at networks that make frames between frames");
     app.require_subcommand(1);
 
-    mardini::train::TrainOptions o;
-    CLI::App *train = app.add_subcommand("train", "train a network on a folder of videos");
-    train->add_option("--data", o.data, "folders of video, or packs");
-    train->add_option("--stills", o.stills, "folder of pictures, textures of synthetic motion");
-    train->add_option("--exclude", o.exclude, "leave out files whose names begin with one of these");
-    train->add_option("--preset", o.preset, "nano, small or base")->capture_default_str();
-    train->add_option("--out", o.out, "checkpoint to write")->required();
-    train->add_option("--resume", o.resume, "checkpoint or training state to go on from");
-    train->add_option("--stage", o.stage, "auto, motion, interpolate, any, denoise, joint, decay")->capture_default_str();
-    train->add_option("--device", o.device, "cpu, cuda, cuda:N")->capture_default_str();
-    train->add_option("--minutes", o.minutes, "length of the run")->check(CLI::NonNegativeNumber);
-    train->add_option("--steps", o.steps, "length of the run")->check(CLI::NonNegativeNumber);
-    train->add_option("--crop", o.crop, "pixels of a training window, a multiple of 32")->capture_default_str();
-    train->add_option("--batch", o.batch, "windows a step")->capture_default_str()->check(CLI::PositiveNumber);
-    train->add_option("--rate", o.rate, "peak learning rate")->capture_default_str();
-    train->add_option("--start", o.start, "where in the curriculum to begin")->check(CLI::Range(0.0, 1.0));
-    train->add_option("--end", o.end, "where in the curriculum to end")->check(CLI::Range(0.0, 1.0));
-    train->add_option("--synthetic", o.synthetic, "share of synthetic motion")->capture_default_str();
-    train->add_option("--max-speed", o.max_speed, "of synthetic motion, pixels a gap")->capture_default_str();
-    train->add_option("--threads", o.threads, "processor threads, 0: all");
-    train->add_option("--loaders", o.loaders, "threads that make batches")->capture_default_str();
-    train->add_option("--seed", o.seed, "of weights and data")->capture_default_str();
-    train->add_option("--bf16", o.bf16, "multiply in bfloat16")->capture_default_str();
-    train->add_option("--save-minutes", o.save_minutes, "between two checkpoints")->capture_default_str();
-    train->add_option("--log-every", o.log_every, "steps between reports")->capture_default_str();
-    bool only_pack = false;
-    train->add_flag("--pack", only_pack, "do not train: decode everything once into OUT, which --data and --stills take");
-    train->callback([&] { only_pack ? mardini::train::pack(o) : mardini::train::train(o); });
-
+    Train train(app);
 #ifdef MARDINI_HAVE_LIBAV
     Evaluate eval(app);
     Info info(app);

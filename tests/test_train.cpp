@@ -24,7 +24,7 @@ Batch synthetic_batch(uint64_t seed, int windows = 2, int given = 2, int masked 
     };
     std::vector<Sample> samples;
     for (int i = 0; i < windows; i++)
-        samples.push_back(synthesize(sample_positions(Stage::Interpolation, {given, masked}, random), 64, 8, texture, random));
+        samples.push_back(synthesize(sample_positions({9, given, masked}, random), 64, 8, texture, random));
     return collate(samples);
 }
 
@@ -43,30 +43,78 @@ Step forward(Network &network, const Batch &b)
 
 } // namespace
 
-TEST_CASE("masks are what the stages promise")
+TEST_CASE("masks are what the stages promise: windows grow, the share that is given falls")
 {
     std::mt19937_64 random(4);
+    struct Promise {
+        Stage stage;
+        int positions;
+        double least, most; ///< share of the window's positions that are given
+    };
     double share_before = 2;
-    for (Stage stage : {Stage::Motion, Stage::Interpolation, Stage::Any}) {
-        double given = 0, all = 0;
-        for (int i = 0; i < 2000; i++) {
+    for (auto [stage, positions, least, most] : {Promise{Stage::Motion, 4, 0.35, 1}, {Stage::Interpolation, 9, 0.15, 0.6},
+                                                 {Stage::Any, 17, 0.05, 0.3}, {Stage::Joint, 17, 0.05, 0.3}}) {
+        double given = 0;
+        std::set<int> counts;
+        bool one = false, extension = false, apart = false, join = false; // the jobs of the third stage
+        for (int i = 0; i < 3000; i++) {
             const WindowSize size = sample_window_size(stage, random);
-            const Positions p = sample_positions(stage, size, random);
+            const Positions p = sample_positions(size, random);
+            REQUIRE(size.positions == positions);
             REQUIRE(static_cast<int>(p.given.size()) == size.given);
             REQUIRE(static_cast<int>(p.masked.size()) == size.masked);
+            REQUIRE(size.masked >= 1);
             REQUIRE(p.pair.size() == p.masked.size());
             REQUIRE(std::is_sorted(p.given.begin(), p.given.end()));
             REQUIRE(std::set<double>(p.given.begin(), p.given.end()).size() == p.given.size());
+            const double share = static_cast<double>(p.given.size()) / positions;
+            REQUIRE(share >= least);
+            REQUIRE(share <= most);
             for (double m : p.masked) {
                 REQUIRE(std::count(p.given.begin(), p.given.end(), m) == 0);
-                if (stage != Stage::Any) // interpolation stays between given frames unless positions are scattered
-                    REQUIRE((m > p.given.front() || p.given.size() > 2));
+                REQUIRE((m >= 0 && m < positions && p.given.front() >= 0 && p.given.back() < positions));
+                extension |= m > p.given.back() && p.given.size() > 1;
+                one |= p.given.size() == 1;
+                apart |= p.given.size() == 2 && p.given[1] - p.given[0] == 16;
             }
-            given += size.given, all += size.given + size.masked;
+            join |= p.given.size() == 4 && p.given[1] == 1 && p.given[2] == 15;
+            counts.insert(size.given);
+            given += share / 3000;
         }
-        INFO(stage_name(stage) << " keeps " << given / all);
-        CHECK(given / all < share_before);
-        share_before = given / all;
+        INFO(stage_name(stage) << " keeps " << given);
+        CHECK(given < share_before + 1e-9);
+        CHECK(counts.size() >= 2);
+        CHECK((one && extension && apart && join) == (positions == 17));
+        share_before = positions == 17 ? 1 : given; // the last two are alike
+    }
+    for (int references : {2, 4, 5})
+        CHECK(sample_window_size(Stage::Interpolation, random, references).given == references);
+}
+
+TEST_CASE("times reach the network as the filter gives them")
+{
+    std::mt19937_64 random(5);
+    for (int i = 0; i < 50; i++) {
+        const WindowSize size = sample_window_size(i % 2 ? Stage::Any : Stage::Interpolation, random);
+        const Positions p = sample_positions(size, random);
+        Batch b;
+        b.given_times = torch::tensor(p.given, torch::kFloat32).unsqueeze(0);
+        b.masked_times = torch::tensor(p.masked, torch::kFloat32).unsqueeze(0);
+        b.pair = torch::empty({1, static_cast<int64_t>(p.pair.size()), 2}, torch::kLong);
+        for (size_t m = 0; m < p.pair.size(); m++)
+            for (int k = 0; k < 2; k++)
+                b.pair[0][m][k] = p.pair[m][k];
+        auto before = make_pairs(b.given_times, b.masked_times, torch::kCPU);
+        to_filter_times(b);
+        auto after = make_pairs(b.given_times, b.masked_times, torch::kCPU);
+        // Who is made from whom, and how far between them, stays.
+        CHECK(torch::equal(before.before, after.before));
+        CHECK(torch::equal(before.after, after.after));
+        if (size.given > 1) {
+            CHECK(torch::allclose(before.distance_before, after.distance_before, 1e-4, 1e-5));
+            const float gap = (b.given_times[0][p.pair[0][1]] - b.given_times[0][p.pair[0][0]]).item<float>();
+            CHECK(gap == Approx(gap_length));
+        }
     }
 }
 
@@ -86,6 +134,31 @@ TEST_CASE("the pyramid is a distance and weighs what is coarse too")
     Tensor x = torch::rand({1, 1, 32, 32}), shifted = x + 0.1;
     CHECK(pyramid_distance(x, x).item<double>() == 0);
     CHECK(pyramid_distance(x, shifted).item<double>() == Approx(1.6).epsilon(1e-4)); // 2^4 times the mean
+}
+
+TEST_CASE("a cost volume's gradient is that of its definition")
+{
+    torch::manual_seed(2);
+    constexpr int radius = 2, n = 2 * radius + 1;
+    Tensor a = torch::randn({2, 5, 7, 9}), b = torch::randn({2, 5, 7, 9}), by = torch::randn({2, n * n, 7, 9});
+    auto defined = [&](const Tensor &x, const Tensor &y) {
+        auto unit = [](const Tensor &t) { return t / t.norm(2, {1}, true); };
+        Tensor padded = at::constant_pad_nd(unit(y), {radius, radius, radius, radius});
+        std::vector<Tensor> shifts;
+        for (int i = 0; i < n; i++)
+            for (int j = 0; j < n; j++)
+                shifts.push_back((unit(x) * padded.slice(2, i, i + 7).slice(3, j, j + 9)).sum(1));
+        return at::stack(shifts, 1);
+    };
+    std::vector<Tensor> results;
+    for (bool ours : {true, false}) {
+        Tensor x = a.clone().requires_grad_(), y = b.clone().requires_grad_();
+        Tensor volume = ours ? cost_volume(x, y, radius) : defined(x, y);
+        (volume * by).sum().backward();
+        results.insert(results.end(), {volume.detach(), x.grad(), y.grad()});
+    }
+    for (int i = 0; i < 3; i++)
+        CHECK(torch::allclose(results[i], results[i + 3], 1e-4, 1e-5));
 }
 
 TEST_CASE("one step reaches the encoder, the planner and the generator")

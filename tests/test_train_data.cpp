@@ -1,6 +1,7 @@
 // The trainer's data: windows of real video, made-up motion, pack files, bad files.
 #include "train/clips.h"
 #include "train/decode.h"
+#include "train/decode_program.h"
 #include "train/synthetic.h"
 
 #include <torch/torch.h>
@@ -568,6 +569,45 @@ TEST_CASE("a bad file is one sentence and the rest goes on")
     REQUIRE(footage.shots.size() == 2);
     CHECK(footage.shots[0].num_frames == 9);
     CHECK(footage.shots[1].num_frames == 5);
+}
+
+TEST_CASE("an ffmpeg beside it decodes what libav* inside does")
+{
+    if (!can_decode())
+        SKIP_TEST("built without libav*");
+    Folder folder;
+    std::string program = std::string(MARDINI_BUILD) + "/ffmpeg", file = folder / "a b'c.mp4";
+    std::string make = program + " -v error -nostdin -y -f lavfi -i ";
+    REQUIRE(!std::system((make + "testsrc2=s=130x98:r=25:d=0.4 -c:v mpeg4 -qscale:v 2 \"" + file + "\"").c_str()));
+    auto decode = [&](int max_side, bool by_program) {
+        std::vector<uint8_t> all;
+        VideoInfo size;
+        auto sink = [&](const VideoInfo& info, const uint8_t* data) {
+            size = info;
+            all.insert(all.end(), data, data + size_t(info.width) * info.height * 3 / 2);
+            return true;
+        };
+        int num = by_program ? decode_video_by(program, file, max_side, sink) : decode_video(file, max_side, sink);
+        CHECK(num == 10);
+        CHECK(size.fps == 25);
+        return std::pair(std::pair(size.width, size.height), all);
+    };
+    CHECK(decode(448, true) == decode(448, false));
+    auto [shape, planes] = decode(65, true); // shrunk by other filters: the same size, near the same picture
+    auto [other_shape, other] = decode(65, false);
+    CHECK(shape == other_shape);
+    REQUIRE(planes.size() == other.size());
+    double difference = 0;
+    for (size_t i = 0; i < planes.size(); i++)
+        difference += std::abs(planes[i] - other[i]) / double(planes.size());
+    CHECK(difference < 4);
+    int num_read = 0;
+    decode_video_by(program, file, 448, [&](const VideoInfo&, const uint8_t*) { return ++num_read < 3; });
+    CHECK(num_read == 3);
+    std::ofstream(folder / "text.mp4") << "not a video";
+    for (const std::string& bad : { folder / "text.mp4", folder / "none.mp4" })
+        check_one_line(message_of([&] { decode_video_by(program, bad, 448, [](auto&&...) { return true; }); }));
+    check_one_line(message_of([&] { decode_video_by("no-such-ffmpeg", file, 448, [](auto&&...) { return true; }); }));
 }
 
 TEST_CASE("pictures are decoded, shrunk and cut into textures")

@@ -3,6 +3,10 @@
 //   out  8-bit planes, shrunk to a longest side
 #include "decode.h"
 
+#ifndef MARDINI_HAVE_LIBAV
+#include "decode_program.h"
+#endif
+
 #include <algorithm>
 #include <stdexcept>
 
@@ -10,23 +14,29 @@
 
 namespace mardini::train {
 
-static const char no_libav[] = ": this program was built without libav* and reads pack files only; "
-                               "make one with `mardini train --pack` where FFmpeg is at hand";
+static std::string ffmpeg_for(const std::string& path)
+{
+    std::string program = find_ffmpeg();
+    if (program.empty())
+        throw std::runtime_error(path + ": this program was built without libav*: name an ffmpeg by MARDINI_FFMPEG, or "
+                                        "make a pack file with `mardini train --pack` where FFmpeg is at hand");
+    return program;
+}
 
 bool can_decode()
 {
-    return false;
+    return !find_ffmpeg().empty();
 }
 
-int decode_video(const std::string& path, int,
-                 const std::function<bool(const VideoInfo&, const uint8_t*)>&, std::string*)
+int decode_video(const std::string& path, int max_side,
+                 const std::function<bool(const VideoInfo&, const uint8_t*)>& sink, std::string* complaint)
 {
-    throw std::runtime_error(path + no_libav);
+    return decode_video_by(ffmpeg_for(path), path, max_side, sink, complaint);
 }
 
-Picture decode_picture(const std::string& path, int)
+Picture decode_picture(const std::string& path, int max_side)
 {
-    throw std::runtime_error(path + no_libav);
+    return decode_picture_by(ffmpeg_for(path), path, max_side);
 }
 
 } // namespace mardini::train

@@ -2,8 +2,8 @@
 //   in   a file
 //   out  8-bit planes, shrunk to a longest side
 //
-// Compiled without MARDINI_HAVE_LIBAV both functions throw one sentence that names
-// the way out (a pack file). Sets libav*'s log to silent: failures come back as sentences.
+// Compiled without MARDINI_HAVE_LIBAV both functions go through a program ffmpeg
+// (decode_program.h), and throw one sentence that names the way out if there is none. Sets libav*'s log to silent: failures come back as sentences.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ struct VideoInfo {
     double fps = 0; // 0: unknown
 };
 
-/// True if this program was built with libav*.
+/// True if this program was built with libav*, or finds an ffmpeg to decode for it.
 bool can_decode();
 
 /// Decode the best video stream of `path` from its start.

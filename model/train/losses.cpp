@@ -31,10 +31,10 @@ double psnr(const Tensor &x, const Tensor &y)
     return (10 * (255.0 * 255.0 / error).log10()).mean().item<double>();
 }
 
-/// Mean of `value` where `where` is 1.
+/// Mean of `value` where `where` is 1, frame by frame: no frame's share depends on the others of its batch.
 static Tensor mean_where(const Tensor &value, const Tensor &where)
 {
-    return (value * where).sum() / (where.sum() + 1);
+    return ((value * where).sum({1, 2, 3}) / (where.sum({1, 2, 3}) + 1)).mean();
 }
 
 Tensor sharpness_distance(const Tensor &made, const Tensor &truth)

@@ -3,11 +3,15 @@
 
 #include "random.h"
 
+#include <torch/torch.h>
+
 #include <algorithm>
 #include <numeric>
 #include <stdexcept>
 
 namespace mardini::train {
+
+using torch::Tensor;
 
 static constexpr std::pair<Stage, const char *> names[] = {
     {Stage::Motion, "motion"},   {Stage::Interpolation, "interpolate"}, {Stage::Any, "any"},
@@ -30,7 +34,7 @@ const char *stage_name(Stage stage)
 
 Stage stage_at(double progress)
 {
-    if (progress < 0.12)
+    if (progress < motion_end)
         return Stage::Motion;
     if (progress < 0.45)
         return Stage::Interpolation;
@@ -46,26 +50,53 @@ static int pick(std::mt19937_64 &random, std::initializer_list<int> values)
     return values.begin()[integer(random, 0, static_cast<int>(values.size()) - 1)];
 }
 
-WindowSize sample_window_size(Stage stage, std::mt19937_64 &random)
+/// How many of `positions` may be given: MarDini's shares, 35 to 100, 15 to 60 and 6 to 30 percent.
+static std::pair<int, int> given_range(int positions)
 {
+    return positions == 4 ? std::pair(2, 3) : positions == 9 ? std::pair(2, 5) : std::pair(1, 5);
+}
+
+WindowSize sample_window_size(Stage stage, std::mt19937_64 &random, int references)
+{
+    WindowSize size;
     switch (stage) {
-    case Stage::Motion: // 50 .. 67 % given
-        return {2, pick(random, {1, 2})};
-    case Stage::Interpolation: // 40 .. 67 %
-    case Stage::Decay:
-        return {pick(random, {2, 2, 4}), pick(random, {2, 2, 3})};
-    case Stage::Any:
-    case Stage::Denoise:
-    case Stage::Joint: // 17 .. 60 %
-        return {pick(random, {1, 2, 2, 3, 4}), pick(random, {2, 3})};
+    case Stage::Motion:
+        size = {4, pick(random, {2, 2, 3}), pick(random, {1, 2})};
+        break;
+    case Stage::Decay: // what both stages before it learned
+    case Stage::Interpolation:
+        if (stage == Stage::Interpolation || chance(random, 0.7)) {
+            size = {9, pick(random, {2, 2, 3, 4}), pick(random, {2, 2, 3})};
+            break;
+        }
+        [[fallthrough]];
+    default:
+        size = {17, pick(random, {1, 2, 2, 3, 4, 5}), pick(random, {2, 3})};
     }
-    return {2, 2};
+    if (references > 0) {
+        auto [low, high] = given_range(size.positions);
+        size.given = std::clamp(references, low, high);
+    }
+    size.masked = std::min(size.masked, size.positions - size.given);
+    return size;
 }
 
 /// Given frames `gap` apart, masked ones within one of the gaps, the middle one if there are several.
-static Positions between(WindowSize size, int gap, std::mt19937_64 &random)
+static Positions between(WindowSize size, std::mt19937_64 &random)
 {
+    std::vector<int> gaps;
+    for (int gap : {2, 3, 4, 8, 16})
+        if ((gap != 3 || size.positions == 4) && (size.given - 1) * gap < size.positions)
+            gaps.push_back(gap);
     Positions p;
+    if (gaps.empty()) { // three of four: two of them are neighbours
+        const int hole = integer(random, 1, size.positions - 2);
+        for (int i = 0; i < size.positions; i++)
+            (i == hole ? p.masked : p.given).push_back(i);
+        p.masked.resize(size.masked, hole);
+        return p;
+    }
+    const int gap = gaps[integer(random, 0, static_cast<int>(gaps.size()) - 1)];
     for (int i = 0; i < size.given; i++)
         p.given.push_back(i * gap);
     const int start = (size.given / 2 - 1) * gap;
@@ -74,10 +105,10 @@ static Positions between(WindowSize size, int gap, std::mt19937_64 &random)
     return p;
 }
 
-/// Distinct positions of a window of `length`, given anywhere, masked anywhere else.
-static Positions anywhere(WindowSize size, int length, std::mt19937_64 &random)
+/// Distinct positions, given anywhere, masked anywhere else.
+static Positions anywhere(WindowSize size, std::mt19937_64 &random)
 {
-    std::vector<int> all(length);
+    std::vector<int> all(size.positions);
     std::iota(all.begin(), all.end(), 0);
     std::shuffle(all.begin(), all.end(), random);
     Positions p;
@@ -87,48 +118,67 @@ static Positions anywhere(WindowSize size, int length, std::mt19937_64 &random)
     return p;
 }
 
-/// Given frames in a row, masked ones after them: extension; before them when time is reversed.
-static Positions beyond(WindowSize size, int length, std::mt19937_64 &random)
+/// Given frames in a row, masked ones after them (extension) or before; of one given frame: what is near in time.
+static Positions beyond(WindowSize size, std::mt19937_64 &random)
 {
-    const int step = std::max(1, length / 6);
+    const int step = size.given > 1 ? pick(random, {1, 2}) : 1;
     Positions p;
     for (int i = 0; i < size.given; i++)
         p.given.push_back(i * step);
     const int last = static_cast<int>(p.given.back());
     for (int i = 0; i < size.masked; i++)
-        p.masked.push_back(last + integer(random, 1, length));
+        p.masked.push_back(last + integer(random, 1, std::min(8, size.positions - 1 - last)));
+    if (chance(random, 0.5)) {
+        for (std::vector<double> *times : {&p.given, &p.masked})
+            for (double &t : *times)
+                t = size.positions - 1 - t;
+        std::reverse(p.given.begin(), p.given.end());
+    }
     return p;
 }
 
-Positions sample_positions(Stage stage, WindowSize size, std::mt19937_64 &random)
+/// Two runs of given frames, the join between them masked: a loop's ends, two shots of one place.
+static Positions join(WindowSize size, std::mt19937_64 &random)
+{
+    const int left = size.given / 2, right = size.given - left, last = size.positions - 1;
+    Positions p;
+    for (int i = 0; i < left; i++)
+        p.given.push_back(i);
+    for (int i = right; i > 0; i--)
+        p.given.push_back(last + 1 - i);
+    for (int i = 0; i < size.masked; i++)
+        p.masked.push_back(integer(random, left, last - right));
+    return p;
+}
+
+Positions sample_positions(WindowSize size, std::mt19937_64 &random)
 {
     Positions p;
-    switch (stage) {
-    case Stage::Motion:
-        p = between(size, pick(random, {2, 3, 4}), random);
-        break;
-    case Stage::Interpolation:
-    case Stage::Decay:
-        if (size.given > 2 && chance(random, 0.25))
-            p = anywhere(size, 9, random);
-        else
-            p = between(size, pick(random, {2, 2, 4, 4, 8, 8, size.given == 2 ? 16 : 8}), random);
-        break;
-    case Stage::Any:
-    case Stage::Denoise:
-    case Stage::Joint:
-        if (size.given == 1)
-            p = beyond(size, 8, random); // one frame: what may follow it
-        else if (chance(random, 0.6))
-            p = between(size, pick(random, {2, 4, 8, size.given == 2 ? 16 : 8}), random);
-        else if (chance(random, 0.5))
-            p = anywhere(size, 17, random);
-        else
-            p = beyond(size, 6, random);
-        break;
-    }
+    const double draw = uniform(random, 0, 1);
+    if (size.given == 1)
+        p = beyond(size, random);
+    else if (size.positions == 17 && draw < 0.2)
+        p = beyond(size, random);
+    else if (size.positions == 17 && draw < 0.3)
+        p = join(size, random);
+    else if (size.positions >= 9 && draw < 0.45 && size.given > 2)
+        p = anywhere(size, random);
+    else
+        p = between(size, random);
     p.pair = choose_pairs(p.given, p.masked);
     return p;
+}
+
+void to_filter_times(Batch &batch)
+{
+    if (batch.given_times.size(1) < 2)
+        return;
+    // (B,1) each: the references of the window's first masked frame
+    Tensor first = batch.given_times.gather(1, batch.pair.select(1, 0).slice(1, 0, 1));
+    Tensor second = batch.given_times.gather(1, batch.pair.select(1, 0).slice(1, 1, 2));
+    Tensor scale = gap_length / (second - first);
+    batch.given_times = (batch.given_times - first) * scale;
+    batch.masked_times = (batch.masked_times - first) * scale;
 }
 
 } // namespace mardini::train

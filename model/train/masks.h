@@ -14,18 +14,31 @@ enum class Stage { Motion, Interpolation, Any, Denoise, Joint, Decay };
 Stage stage_from_name(const std::string &name);
 const char *stage_name(Stage stage);
 
+/// Progress at which the first stage ends.
+constexpr double motion_end = 0.12;
+
 /// The stage at `progress` (0 .. 1) of a run that goes through all of them.
 Stage stage_at(double progress);
 
-/// How many frames the windows of one batch have: all of a batch share it.
+/// What all windows of one batch share. `given` of `positions` frames are kept; of the rest `masked` are made and
+/// scored, since each can be made alone.
 struct WindowSize {
+    int positions; ///< 4, 9 or 17
     int given;
     int masked;
 };
 
-WindowSize sample_window_size(Stage stage, std::mt19937_64 &random);
+/// `references`: given frames wherever the window holds as many; 0: as the stage has it.
+WindowSize sample_window_size(Stage stage, std::mt19937_64 &random, int references = 0);
 
-/// Times of one window, whole numbers, with the references chosen. Given and masked never coincide.
-Positions sample_positions(Stage stage, WindowSize size, std::mt19937_64 &random);
+/// Whole numbers from 0 to size.positions - 1, with the references chosen. Given and masked never coincide.
+Positions sample_positions(WindowSize size, std::mt19937_64 &random);
+
+/// The planner's unit of time for these positions: a gap between given frames is this long in the filter.
+constexpr double gap_length = 8;
+
+/// Times as the filter would give them to the network: zero at the first pair's earlier frame, its gap `gap_length`.
+/// One given frame: positions as they are. Changes both fields of times, (B,R) and (B,M).
+void to_filter_times(Batch &batch);
 
 } // namespace mardini::train

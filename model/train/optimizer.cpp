@@ -12,7 +12,7 @@ namespace mardini::train {
 
 Optimizer::Optimizer(torch::nn::Module &module, double average_decay) : average_decay_(average_decay)
 {
-    groups_ = {{{}, {}, {}, {}, {}, {}, 1.0, 1e-4}, {{}, {}, {}, {}, {}, {}, 0.4, 0.05}};
+    groups_ = {{{}, {}, {}, {}, {}, {}, 1.0, 1e-4, true}, {{}, {}, {}, {}, {}, {}, 0.4, 0.05, true}};
     for (auto &item : module.named_parameters()) {
         Group &g = groups_[item.key().compare(0, 8, "planner.") == 0];
         g.names.push_back(item.key());
@@ -22,6 +22,30 @@ Optimizer::Optimizer(torch::nn::Module &module, double average_decay) : average_
         g.counts.push_back(at::zeros({}, item.value().options()));
         g.average.push_back(item.value().detach().clone());
     }
+}
+
+void Optimizer::add(torch::nn::Module &module, const std::string &prefix)
+{
+    Group g{{}, {}, {}, {}, {}, {}, 1.0, 1e-4, false};
+    for (auto &item : module.named_parameters()) {
+        g.names.push_back(prefix + item.key());
+        g.parameters.push_back(item.value());
+        g.first.push_back(at::zeros_like(item.value()));
+        g.second.push_back(at::zeros_like(item.value()));
+        g.counts.push_back(at::zeros({}, item.value().options()));
+        g.average.push_back(item.value().detach().clone());
+    }
+    groups_.push_back(std::move(g));
+}
+
+std::vector<Tensor> Optimizer::gradients() const
+{
+    std::vector<Tensor> all;
+    for (const Group &g : groups_)
+        for (const Tensor &p : g.parameters)
+            if (p.grad().defined())
+                all.push_back(p.grad());
+    return all;
 }
 
 double Optimizer::step(double rate, double limit)
@@ -71,7 +95,7 @@ void Optimizer::copy_average(torch::nn::Module &module) const
 {
     std::map<std::string, Tensor> tensors;
     for (const Group &g : groups_)
-        for (size_t i = 0; i < g.names.size(); i++)
+        for (size_t i = 0; g.averaged && i < g.names.size(); i++)
             tensors[g.names[i]] = g.average[i];
     load_parameters(module, tensors);
 }
@@ -87,6 +111,7 @@ void Optimizer::save(SafeTensors &file) const
             file.tensors["count/" + g.names[i]] = g.counts[i];
         }
     file.metadata["steps"] = std::to_string(steps_);
+    file.metadata["skipped"] = std::to_string(skipped_);
 }
 
 void Optimizer::load(const SafeTensors &file, const std::vector<std::string> &optional)
@@ -118,6 +143,8 @@ void Optimizer::load(const SafeTensors &file, const std::vector<std::string> &op
             take("count/" + g.names[i], g.counts[i]);
         }
     steps_ = is_state ? std::stoll(file.metadata.at("steps")) : 0;
+    auto skipped = file.metadata.find("skipped");
+    skipped_ = is_state && skipped != file.metadata.end() ? std::stoll(skipped->second) : 0;
 }
 
 } // namespace mardini::train

@@ -12,6 +12,12 @@ class Optimizer {
 public:
     Optimizer(torch::nn::Module &module, double average_decay = 0.999);
 
+    /// A module that is trained beside it and has no average: its names begin with `prefix`.
+    void add(torch::nn::Module &module, const std::string &prefix);
+
+    /// Every gradient that there is, in the same order on every call.
+    std::vector<Tensor> gradients() const;
+
     /// Clip the gradients' norm to `limit`, step, average. Returns the norm before clipping; if it is
     /// not finite nothing is changed and skipped() goes up by one.
     double step(double rate, double limit = 1.0);
@@ -24,7 +30,7 @@ public:
 
     /// Weights, average, moments and counters as named tensors: "weight/NAME", "average/NAME", ...
     void save(SafeTensors &file) const;
-    /// The reverse. A file of plain weights (no "weight/") fills weights and average, moments start anew.
+    /// The reverse; names that hold one of `optional` may be missing. A file of plain weights (no "weight/") fills weights and average, moments start anew.
     void load(const SafeTensors &file, const std::vector<std::string> &optional);
 
 private:
@@ -32,6 +38,7 @@ private:
         std::vector<std::string> names;
         std::vector<Tensor> parameters, first, second, counts, average;
         double rate, decay;
+        bool averaged = true;
     };
     std::vector<Group> groups_;
     double average_decay_;

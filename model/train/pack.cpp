@@ -521,7 +521,7 @@ void pack(const std::vector<std::string>& folders, const std::string& stills,
           const std::string& out, const LoadOptions& options)
 {
     if (!can_decode())
-        throw std::runtime_error(out + ": cannot be made: this program was built without libav*");
+        throw std::runtime_error(out + ": cannot be made: this program was built without libav* and finds no ffmpeg");
     PackWriter writer(out);
     int num_videos = 0, num_stills = 0;
     for (const std::string& path : list(folders, options.exclude, is_video)) {

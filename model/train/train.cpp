@@ -2,27 +2,25 @@
 // network; reads from top to bottom.
 #include "train.h"
 
-#include "clips.h"
+#include "curves.h"
 #include "diffusion.h"
+#include "held.h"
+#include "loader.h"
 #include "losses.h"
-#include "masks.h"
 #include "../precision.h"
 #include "optimizer.h"
+#include "processes.h"
 #include "random.h"
-#include "synthetic.h"
+#include "report.h"
+#include "teacher.h"
 
 #include <ATen/Parallel.h>
-#include <nlohmann/json.hpp>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <csignal>
 #include <cstdio>
-#include <deque>
-#include <fstream>
-#include <mutex>
-#include <thread>
 
 namespace mardini::train {
 
@@ -30,173 +28,14 @@ using Clock = std::chrono::steady_clock;
 
 static std::atomic<bool> stop_asked{false};
 
-/// Makes batches on threads of its own.
-class Loader {
-public:
-    Loader(const TrainOptions &options, const Clips *clips, const Stills *stills)
-        : options_(options), clips_(clips), stills_(stills)
-    {
-        for (int i = 0; i < options.loaders; i++)
-            threads_.emplace_back([this, i] { work(options_.seed * 1000 + i); });
-    }
-    ~Loader()
-    {
-        {
-            std::lock_guard lock(mutex_);
-            done_ = true;
-        }
-        wanted_.notify_all();
-        for (std::thread &t : threads_)
-            t.join();
-    }
-
-    void set_progress(double progress) { progress_ = progress; }
-
-    /// The next batch. Throws what a loader thread threw.
-    Batch next()
-    {
-        std::unique_lock lock(mutex_);
-        ready_.wait(lock, [&] { return !queue_.empty() || failure_; });
-        if (queue_.empty())
-            std::rethrow_exception(failure_);
-        Batch batch = std::move(queue_.front());
-        queue_.pop_front();
-        wanted_.notify_one();
-        return batch;
-    }
-
-private:
-    static constexpr size_t queue_length = 4;
-
-    Batch make(std::mt19937_64 &random)
-    {
-        const double progress = progress_;
-        const Stage stage = options_.stage == "auto" ? stage_at(progress) : stage_from_name(options_.stage);
-        // The first stage starts on exact motion alone; speeds rise until its end.
-        const double through = stage == Stage::Motion ? std::min(1.0, progress / 0.12) : 1.0;
-        const double speed = 12 + (options_.max_speed - 12) * through;
-        const bool synthetic = !clips_ || chance(random, 1 + (options_.synthetic - 1) * through);
-        auto texture = [&](int size, std::mt19937_64 &r) {
-            const bool still = stills_ && (!clips_ || chance(r, 0.5));
-            return still ? stills_->texture(size, r) : clips_->texture(size, r);
-        };
-        WindowSize size = sample_window_size(stage, random);
-        std::vector<Sample> samples;
-        while (static_cast<int>(samples.size()) < options_.batch) {
-            Positions positions = sample_positions(stage, size, random);
-            Sample sample;
-            if (synthetic)
-                samples.push_back(synthesize(positions, options_.crop, speed, texture, random));
-            else if (clips_->sample(positions, options_.crop, random, &sample))
-                samples.push_back(std::move(sample));
-        }
-        return collate(samples);
-    }
-
-    void work(uint64_t seed)
-    {
-        at::init_num_threads();
-        at::set_num_threads(1);
-        torch::NoGradGuard no_grad;
-        std::mt19937_64 random(seed);
-        try {
-            for (;;) {
-                Batch batch = make(random);
-                std::unique_lock lock(mutex_);
-                wanted_.wait(lock, [&] { return done_ || queue_.size() < queue_length; });
-                if (done_)
-                    return;
-                queue_.push_back(std::move(batch));
-                ready_.notify_one();
-            }
-        } catch (...) {
-            std::lock_guard lock(mutex_);
-            failure_ = std::current_exception();
-            ready_.notify_one();
-        }
-    }
-
-    const TrainOptions &options_;
-    const Clips *clips_;
-    const Stills *stills_;
-    std::atomic<double> progress_{0};
-    std::mutex mutex_;
-    std::condition_variable ready_, wanted_;
-    std::deque<Batch> queue_;
-    std::exception_ptr failure_;
-    bool done_ = false;
-    std::vector<std::thread> threads_;
-};
-
-/// Means of named figures since the last report.
-class Figures {
-public:
-    void add(const std::string &name, double value)
-    {
-        auto &[sum, count] = figures_[name];
-        sum += value;
-        count++;
-    }
-    nlohmann::ordered_json take()
-    {
-        nlohmann::ordered_json means;
-        for (auto &[name, figure] : figures_)
-            means[name] = std::round(1000 * figure.first / figure.second) / 1000;
-        figures_.clear();
-        return means;
-    }
-
-private:
-    std::map<std::string, std::pair<double, int>> figures_;
-};
-
-/// What the parts are worth on this batch: PSNR with the planner and with the match switched off.
-static void check_health(Network &network, const Batch &batch, const Tensor &target, const Output &output,
-                         Figures &report)
-{
-    torch::NoGradGuard no_grad;
-    const double whole = psnr(output.frames, target);
-    for (bool planner : {true, false}) {
-        Ablation ablation;
-        (planner ? ablation.no_planner : ablation.no_match) = true;
-        Output without = network->forward(batch.given, batch.given_times, batch.masked_times, false, Sampling::Bicubic,
-                                          ablation);
-        report.add(planner ? "loss_without_planner" : "loss_without_match", whole - psnr(without.frames, target));
-    }
-    report.add("token_magnitude", output.plan.tokens.norm(2, {2}).mean().item<double>());
-    report.add("staying", output.weights.slice(1, 2, 4).sum(1).mean().item<double>());
-    Tensor planned = output.plan.motion.velocity.norm(2, {1}).mean();
-    Tensor final = output.refined.half.velocity.norm(2, {1}).mean();
-    report.add("plan_share", (planned / (final + 1e-3)).item<double>());
-}
-
-static void save(const TrainOptions &options, const Network &network, const Optimizer &optimizer, double progress)
-{
-    SafeTensors state;
-    optimizer.save(state);
-    state.metadata["mardini.config"] = to_json(network->config());
-    state.metadata["progress"] = std::to_string(progress);
-    write_safetensors(options.out + ".state", state);
-    Network average(network->config());
-    optimizer.copy_average(*average);
-    save_network(options.out, average, torch::kBFloat16,
-                 {{"mardini.steps", std::to_string(optimizer.steps())},
-                  {"mardini.progress", std::to_string(progress)},
-                  {"mardini.licence", "LGPL-2.1-or-later"}});
-}
-
-/// Warm-up over the first steps of a run, stable, linear decay over the curriculum's last fifth.
-static double learning_rate(const TrainOptions &options, int64_t step, double progress)
-{
-    const double warm = std::min(1.0, (step + 1) / 200.0);
-    const double decay = progress < 0.8 ? 1.0 : std::max(0.02, (1 - progress) / 0.2);
-    return options.rate * warm * decay;
-}
+/// This many in a row mean that the weights are lost, not that a batch was odd.
+static constexpr int bad_steps = 100;
 
 static LoadOptions load_options(const TrainOptions &options)
 {
     LoadOptions load;
     load.exclude = options.exclude;
+    load.memory = static_cast<size_t>(options.memory) << 20;
     load.report = [](const std::string &line) { std::fprintf(stderr, "%s\n", line.c_str()); };
     return load;
 }
@@ -206,59 +45,252 @@ void pack(const TrainOptions &options)
     pack(options.data, options.stills, options.out, load_options(options));
 }
 
+static NetworkConfig configuration(const TrainOptions &options)
+{
+    NetworkConfig config = preset(options.preset);
+    if (options.attention == "strict")
+        config.planner.references = ReferenceAttention::Strict;
+    else if (options.attention == "relaxed")
+        config.planner.references = ReferenceAttention::Relaxed;
+    else if (options.attention == "off")
+        config.planner.references = ReferenceAttention::Off;
+    else if (!options.attention.empty())
+        throw std::runtime_error("There is no attention \"" + options.attention + "\": strict, relaxed and off exist.");
+    return config;
+}
+
+static Ablation ablation(const TrainOptions &options)
+{
+    Ablation a;
+    for (const std::string &part : options.without) {
+        if (part != "planner" && part != "match")
+            throw std::runtime_error("There is no part \"" + part + "\" to train without: planner and match exist.");
+        (part == "planner" ? a.no_planner : a.no_match) = true;
+    }
+    return a;
+}
+
+/// What the parts are worth on this batch: PSNR with the planner and with the match switched off.
+static void check_health(Network &network, const Batch &batch, const Tensor &target, const Output &output,
+                         Figures &figures)
+{
+    torch::NoGradGuard no_grad;
+    const double whole = psnr(output.frames, target);
+    for (bool planner : {true, false}) {
+        Ablation part;
+        (planner ? part.no_planner : part.no_match) = true;
+        Output without = network->forward(batch.given, batch.given_times, batch.masked_times, false, Sampling::Bicubic,
+                                          part);
+        figures.add(planner ? "loss_without_planner" : "loss_without_match", whole - psnr(without.frames, target));
+    }
+    figures.add("token_magnitude", output.plan.tokens.norm(2, {2}).mean().item<double>());
+    figures.add("staying", output.weights.slice(1, 2, 4).sum(1).mean().item<double>());
+    Tensor planned = output.plan.motion.velocity.norm(2, {1}).mean();
+    Tensor final = output.refined.half.velocity.norm(2, {1}).mean();
+    figures.add("plan_share", (planned / (final + 1e-3)).item<double>());
+}
+
+/// The norms of what the diffusion loss alone asks of planner and generator.
+static void check_diffusion(Network &network, const Tensor &loss, Figures &figures)
+{
+    for (bool planner : {true, false}) {
+        torch::nn::Module *part = planner ? static_cast<torch::nn::Module *>(network->planner.get())
+                                          : network->generator.get();
+        double sum = 0;
+        for (const Tensor &g : torch::autograd::grad({loss}, part->parameters(), {}, /*retain_graph=*/true, false,
+                                                     /*allow_unused=*/true))
+            if (g.defined())
+                sum += g.square().sum().item<double>();
+        figures.add(planner ? "diffusion_planner" : "diffusion_generator", std::sqrt(sum));
+    }
+}
+
+/// How well this batch is made, and against what linear blending scores.
+static void check_frames(const Batch &batch, const Tensor &target, const Output &output, const Losses &loss,
+                         Figures &figures)
+{
+    figures.add("distance", 100 * loss.frames);
+    if (batch.flow.defined()) {
+        figures.add("error_final", loss.flow);
+        figures.add("error_plan", loss.plan);
+        figures.add("error_match", loss.seed);
+        figures.add("speed", loss.speed);
+    }
+    if (batch.given.size(1) < 2)
+        return;
+    const std::string kind = batch.flow.defined() ? "synthetic" : "real";
+    Tensor given = batch.given.flatten(0, 1);
+    Tensor blend = cross_fade(given.index_select(0, output.pairs.before), given.index_select(0, output.pairs.after),
+                              output.pairs);
+    const double made = psnr(output.frames, target);
+    figures.add(kind + "_psnr", made);
+    figures.add(kind + "_gain", made - psnr(blend, target));
+}
+
+static Network averaged(const Network &network, const Optimizer &optimizer)
+{
+    Network average(network->config());
+    optimizer.copy_average(*average);
+    average->eval();
+    return average;
+}
+
+static void save(const TrainOptions &options, const Network &average, const Optimizer &optimizer, double progress,
+                 int world)
+{
+    char exact[32];
+    std::snprintf(exact, sizeof exact, "%.17g", progress);
+    SafeTensors state;
+    optimizer.save(state);
+    state.metadata["mardini.config"] = to_json(average->config());
+    state.metadata["progress"] = exact;
+    write_safetensors(options.out + ".state", state);
+    save_network(options.out, average, torch::kBFloat16,
+                 {{"mardini.steps", std::to_string(optimizer.steps())},
+                  {"mardini.batch", std::to_string(options.batch * world) + " windows of " +
+                                        std::to_string(options.crop) + " pixels"},
+                  {"mardini.progress", std::to_string(progress)},
+                  {"mardini.licence", "LGPL-2.1-or-later"}});
+}
+
+/// Weights, moments and place in the curriculum of an earlier run.
+static void resume(const TrainOptions &options, const NetworkConfig &config, Optimizer &optimizer, double *start)
+{
+    SafeTensors state = read_safetensors(options.resume);
+    if (auto found = state.metadata.find("mardini.config"); found != state.metadata.end())
+        if (const std::string was = config_from_json(found->second).preset; was != config.preset)
+            throw std::runtime_error("\"" + options.resume + "\" is of the preset " + was + ", not " + config.preset +
+                                     ": name it by --preset, or resume from another.");
+    optimizer.load(state, {"denoiser.", "teacher."}); // absent while they are untrained
+    if (state.metadata.count("progress") && options.start == 0)
+        *start = std::stod(state.metadata["progress"]);
+}
+
+/// Warm-up over the first steps, stable, linear decay over the curriculum's last fifth.
+static double learning_rate(const TrainOptions &options, int64_t step, double progress)
+{
+    const double warm = std::min(1.0, (step + 1) / 200.0);
+    const double decay = progress < 0.8 ? 1.0 : std::max(0.02, (1 - progress) / 0.2);
+    return options.rate * warm * decay;
+}
+
+/// What the larger network knows better: its frames and its motion.
+static Tensor distilled(Network &larger, const Batch &batch, const Output &output, const torch::Device &device, bool bf16)
+{
+    Output known;
+    {
+        torch::NoGradGuard no_grad;
+        Autocast autocast(device.type(), bf16);
+        known = larger->forward(batch.given, batch.given_times, batch.masked_times);
+    }
+    Tensor apart = output.refined.half.velocity - known.refined.half.velocity;
+    return 0.3 * frame_distance(output.frames, known.frames) +
+           0.01 * (apart.square().sum(1, true) + 0.01).sqrt().mean();
+}
+
 void train(const TrainOptions &options)
 {
-    const torch::Device device(options.device);
+    Processes processes;
+    const torch::Device device(options.device == "cuda" && processes.world() > 1
+                                   ? "cuda:" + std::to_string(processes.local_rank())
+                                   : options.device);
     TORCH_CHECK(options.crop % 32 == 0 && options.crop >= 64, "The crop is ", options.crop,
                 " pixels; a multiple of 32 from 64 on is wanted.");
+    TORCH_CHECK(options.minutes > 0 || options.steps > 0, "Say how long to train: --time or --steps.");
+    if (options.stage != "auto")
+        stage_from_name(options.stage);
+    const NetworkConfig config = configuration(options);
+    const Ablation without = ablation(options);
     if (options.threads > 0)
         at::set_num_threads(options.threads);
-    torch::manual_seed(options.seed);
     const bool bf16 = options.bf16 && (device.is_cuda() || cpu_multiplies_bf16());
 
     std::unique_ptr<Clips> clips;
     std::unique_ptr<Stills> stills;
+    std::unique_ptr<HeldOut> held;
     const LoadOptions load = load_options(options);
     if (!options.data.empty())
         clips = std::make_unique<Clips>(options.data, load);
     if (!options.stills.empty())
         stills = std::make_unique<Stills>(std::vector<std::string>{options.stills}, load);
     TORCH_CHECK(clips || stills, "There is nothing to train on: name folders with --data or --stills.");
+    if (!options.check.empty() && processes.is_first())
+        held = std::make_unique<HeldOut>(options.check, load);
 
-    Network network(preset(options.preset));
+    torch::manual_seed(options.seed); // of the weights: equal in all processes
+    Network network(config);
     network->train();
     network->to(device);
+    Teacher teacher(config);
+    teacher->to(device);
     Optimizer optimizer(*network);
+    if (options.teacher)
+        optimizer.add(*teacher, "teacher.");
     double start = options.start;
-    if (!options.resume.empty()) {
-        SafeTensors state = read_safetensors(options.resume);
-        optimizer.load(state, {"denoiser."}); // absent while it is untrained
-        if (state.metadata.count("progress") && options.start == 0)
-            start = std::stod(state.metadata["progress"]);
+    if (!options.resume.empty())
+        resume(options, config, optimizer, &start);
+    Network larger{nullptr};
+    if (!options.distil.empty()) {
+        larger = load_network(options.distil);
+        larger->to(device);
     }
 
     stop_asked = false;
     for (int signal : {SIGINT, SIGTERM})
         std::signal(signal, [](int) { stop_asked = true; });
-    std::ofstream log(options.out + ".log", std::ios::app);
-    Loader loader(options, clips.get(), stills.get());
-    Figures report;
+    std::signal(SIGXFSZ, SIG_IGN); // a limit on files is an error of writing, not the end
+    RunReport report(processes.is_first() ? options.out + ".log" : "");
     const auto begin = Clock::now();
     auto since = [](Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); };
+    const int64_t first_step = optimizer.steps() + optimizer.skipped();
+    std::atomic<double> clock_progress{start};
+    Loader loader(options, clips.get(), stills.get(), first_step, {processes.rank(), processes.world()},
+                  [&](int64_t step) { // by steps: exactly where that step will be
+                      return options.minutes > 0
+                                 ? clock_progress.load()
+                                 : start + (options.end - start) * static_cast<double>(step - first_step) / options.steps;
+                  });
+    Figures figures;
     auto last_save = begin;
-    int64_t step = 0, frames = 0;
+    int64_t frames = 0;
+    int bad = 0;
     double progress = start;
+    bool health_due = true, diffusion_due = true;
 
-    for (;; step++) {
-        const double done = options.minutes > 0 ? since(begin) / 60 / options.minutes
-                                                : static_cast<double>(step) / std::max<int64_t>(options.steps, 1);
-        progress = start + (options.end - start) * done;
-        if (done >= 1 || stop_asked)
+    auto keep = [&](bool last) {
+        if (!processes.is_first())
+            return;
+        Network average = averaged(network, optimizer);
+        try {
+            save(options, average, optimizer, std::min(progress, options.end), processes.world());
+        } catch (const std::runtime_error &e) {
+            if (last)
+                throw;
+            report.say(std::string("mardini: ") + e.what() + " The run goes on and tries again.");
+        }
+        if (held) {
+            average->to(device);
+            Autocast autocast(device.type(), bf16);
+            nlohmann::ordered_json line = held->score(average, options.out + ".png", without);
+            line["minutes"] = std::round(since(begin) / 0.6) / 100;
+            line["step"] = optimizer.steps();
+            report.write(line);
+        }
+        draw_curves(options.out + ".log", options.out + ".svg");
+    };
+
+    for (int64_t i = 0;; i++) {
+        const int64_t step = first_step + i;
+        double done = options.minutes > 0 ? since(begin) / 60 / options.minutes
+                                          : static_cast<double>(i) / static_cast<double>(options.steps);
+        done = processes.agree(stop_asked ? -1 : done);
+        if (done >= 0)
+            clock_progress = progress = start + (options.end - start) * std::min(done, 1.0);
+        if (done < 0 || done >= 1)
             break;
-        loader.set_progress(progress);
         const auto waiting = Clock::now();
         Batch batch = loader.next();
-        report.add("wait_ms", 1000 * since(waiting));
+        figures.add("wait_ms", 1000 * since(waiting));
         for (Tensor *t : {&batch.given, &batch.masked, &batch.flow, &batch.visible})
             if (t->defined())
                 *t = t->to(device);
@@ -266,70 +298,80 @@ void train(const TrainOptions &options)
         auto flat = [](const Tensor &t) { return t.defined() ? t.flatten(0, 1) : t; };
 
         const Stage stage = options.stage == "auto" ? stage_at(progress) : stage_from_name(options.stage);
+        // Noise, too, is a function of the step.
+        torch::manual_seed(options.seed + 0x9e3779b97f4a7c15 * (step * processes.world() + processes.rank() + 1));
+        std::mt19937_64 random(options.seed + step);
+        const bool joint = chance(random, options.joint);
         Output output;
-        Losses loss;
         {
             // While the denoiser catches up the rest stays as it is.
             torch::AutoGradMode with_gradient(stage != Stage::Denoise);
             Autocast autocast(device.type(), bf16);
-            output = network->forward(batch.given, batch.given_times, batch.masked_times);
+            output = network->forward(batch.given, batch.given_times, batch.masked_times, joint, Sampling::Bicubic,
+                                      without);
         }
-        loss = losses(output, target, flat(batch.flow), flat(batch.visible));
+        Losses loss = losses(output, target, options.labels ? flat(batch.flow) : Tensor(), flat(batch.visible));
+        if (larger && stage != Stage::Denoise)
+            loss.total = loss.total + distilled(larger, batch, output, device, bf16);
+        if (options.teacher && stage != Stage::Denoise) {
+            Autocast autocast(device.type(), bf16);
+            Lesson lesson = teach(teacher, batch.given.flatten(0, 1), output, target);
+            loss.total = loss.total + lesson.loss;
+            figures.add("teacher_gain", lesson.gain);
+            figures.add("teacher_share", lesson.share);
+        }
         if (stage == Stage::Denoise || stage == Stage::Joint ||
             (stage == Stage::Decay && network->denoiser->is_trained())) {
             Autocast autocast(device.type(), bf16);
             Diffusion sampled = diffusion(network->denoiser, output.bridge(), target);
             loss.total = stage == Stage::Denoise ? sampled.loss : loss.total + sampled.loss;
-            report.add("sample_gain", sampled.gain);
-            report.add("sample_spread", sampled.spread);
-            report.add("diffusion", 100 * sampled.loss.item<double>());
-        }
-        network->zero_grad();
-        loss.total.backward();
-        report.add("gradient", optimizer.step(learning_rate(options, step, progress)));
-        frames += target.size(0);
-
-        const bool synthetic = batch.flow.defined();
-        report.add("distance", 100 * loss.frames);
-        if (synthetic) {
-            report.add("error_final", loss.flow);
-            report.add("error_plan", loss.plan);
-            report.add("error_match", loss.seed);
-            report.add("speed", loss.speed);
-        }
-        if (batch.given.size(1) > 1) {
-            const std::string kind = synthetic ? "synthetic" : "real";
-            Tensor given = batch.given.flatten(0, 1);
-            Tensor blend = cross_fade(given.index_select(0, output.pairs.before),
-                                      given.index_select(0, output.pairs.after), output.pairs);
-            const double made = psnr(output.frames, target);
-            report.add(kind + "_psnr", made);
-            report.add(kind + "_gain", made - psnr(blend, target)); // over what linear blending scores
-            if (step % 10 == 0) {
-                Autocast autocast(device.type(), bf16);
-                check_health(network, batch, target, output, report);
+            figures.add("sample_gain", sampled.gain);
+            figures.add("sample_spread", sampled.spread);
+            figures.add("diffusion", 100 * sampled.loss.item<double>());
+            if (diffusion_due && stage != Stage::Denoise) {
+                check_diffusion(network, sampled.loss, figures);
+                diffusion_due = false;
             }
         }
-        if ((step + 1) % options.log_every == 0) {
-            auto line = report.take();
+        network->zero_grad();
+        teacher->zero_grad();
+        loss.total.backward();
+        processes.average(optimizer.gradients());
+        const double norm = optimizer.step(learning_rate(options, step, progress));
+        bad = std::isfinite(norm) ? 0 : bad + 1;
+        TORCH_CHECK(bad < bad_steps, "The last ", bad_steps, " steps were not finite: go on from an earlier checkpoint ",
+                    "with a lower --rate.");
+        if (!bad)
+            figures.add("gradient", norm);
+        frames += target.size(0) * processes.world();
+
+        check_frames(batch, target, output, loss, figures);
+        if (health_due && batch.given.size(1) > 1) {
+            Autocast autocast(device.type(), bf16);
+            check_health(network, batch, target, output, figures);
+            health_due = false;
+        }
+        report.progress(done, since(begin), static_cast<double>(frames) / since(begin));
+        if ((i + 1) % options.log_every == 0) {
+            auto line = figures.take();
             line["minutes"] = std::round(since(begin) / 0.6) / 100;
             line["step"] = optimizer.steps();
             line["frames"] = frames;
-            line["frames_per_second"] = std::round(10 * frames / since(begin)) / 10;
-            line["stage"] = options.stage == "auto" ? stage_name(stage_at(progress)) : options.stage;
+            line["frames_per_second"] = std::round(10 * static_cast<double>(frames) / since(begin)) / 10;
+            line["stage"] = stage_name(stage);
             line["progress"] = std::round(progress * 1000) / 1000;
             line["skipped"] = optimizer.skipped();
-            log << line.dump() << std::endl;
-            std::fprintf(stderr, "%s\n", line.dump().c_str());
+            report.write(line);
+            health_due = diffusion_due = true;
         }
         if (since(last_save) > 60 * options.save_minutes) {
-            save(options, network, optimizer, progress);
+            keep(false);
             last_save = Clock::now();
         }
     }
-    save(options, network, optimizer, std::min(progress, options.end));
-    std::fprintf(stderr, "%lld steps, %lld masked frames in %.1f minutes; saved as %s\n", static_cast<long long>(step),
-                 static_cast<long long>(frames), since(begin) / 60, options.out.c_str());
+    keep(true);
+    report.say(std::to_string(optimizer.steps() + optimizer.skipped() - first_step) + " steps, " +
+               std::to_string(frames) + " masked frames in " + duration(since(begin)) + "; saved as " + options.out);
 }
 
 } // namespace mardini::train
