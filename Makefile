@@ -197,7 +197,7 @@ $(BUILD)/fuzz_checkpoint: $(call fuzz_objects,tests/fuzz_checkpoint model/checkp
 	$(call say,LINK,$@)$(FUZZ) -fsanitize=fuzzer -o $@ $^ $(TORCH_LDFLAGS) -ldl -pthread
 fuzz: $(BUILD)/fuzz_filter $(BUILD)/fuzz_checkpoint
 	$(Q)for f in filter checkpoint; do mkdir -p $(BUILD)/fuzz/corpus-$$f && ASAN_OPTIONS=detect_leaks=0 $(BUILD)/fuzz_$$f -max_total_time=$(FUZZ_SECONDS) \
-	    -rss_limit_mb=4096 -timeout=60 -artifact_prefix=$(BUILD)/fuzz/ -print_final_stats=1 $(BUILD)/fuzz/corpus-$$f || exit 1; done
+	    -rss_limit_mb=4096 -timeout=120 -artifact_prefix=$(BUILD)/fuzz/ -print_final_stats=1 $(BUILD)/fuzz/corpus-$$f || exit 1; done
 
 # ---- demo, install, clean ------------------------------------------------------
 
