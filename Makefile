@@ -34,7 +34,7 @@ distclean:
 ifeq ($(BUILD),build)
 	rm -rf build
 else
-	rm -rf $(addprefix $(BUILD)/,ffmpeg ffprobe mardini lib* pkgconfig weights model tests demo torch download \
+	rm -rf $(addprefix $(BUILD)/,ffmpeg ffprobe mardini lib* pkgconfig weights model tests fuzz fuzz_* asan demo torch download \
 	    lean-* full-* min-* flags config.h config.mak config.log pip.log torch.map prefix Makefile)
 endif
 
@@ -223,6 +223,6 @@ uninstall:
 	rm -rf $(call to,$(datadir))
 
 clean:
-	rm -rf $(BUILD)/model $(BUILD)/tests $(BUILD)/demo $(BUILD)/libmardini* $(BUILD)/ffmpeg $(BUILD)/ffprobe $(BUILD)/mardini
+	rm -rf $(BUILD)/model $(BUILD)/tests $(BUILD)/fuzz $(BUILD)/fuzz_* $(BUILD)/asan $(BUILD)/demo $(BUILD)/libmardini* $(BUILD)/ffmpeg $(BUILD)/ffprobe $(BUILD)/mardini
 
 endif
