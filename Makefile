@@ -35,7 +35,7 @@ distclean:
 ifeq ($(BUILD),build)
 	rm -rf build
 else
-	rm -rf $(addprefix $(BUILD)/,ffmpeg ffprobe mardini lib* pkgconfig weights model tests cuda demo torch download \
+	rm -rf $(addprefix $(BUILD)/,ffmpeg ffprobe mardini lib* pkgconfig weights model tests cuda fuzz fuzz_* asan demo torch download \
 	    lean-* full-* min-* flags config.h config.mak config.log pip.log torch.map prefix Makefile)
 endif
 
@@ -206,7 +206,7 @@ $(BUILD)/fuzz_checkpoint: $(call fuzz_objects,tests/fuzz_checkpoint model/checkp
 	$(call say,LINK,$@)$(FUZZ) -fsanitize=fuzzer -o $@ $^ $(TORCH_LDFLAGS) -ldl -pthread
 fuzz: $(BUILD)/fuzz_filter $(BUILD)/fuzz_checkpoint
 	$(Q)for f in filter checkpoint; do mkdir -p $(BUILD)/fuzz/corpus-$$f && ASAN_OPTIONS=detect_leaks=0 $(BUILD)/fuzz_$$f -max_total_time=$(FUZZ_SECONDS) \
-	    -rss_limit_mb=4096 -timeout=60 -artifact_prefix=$(BUILD)/fuzz/ -print_final_stats=1 $(BUILD)/fuzz/corpus-$$f || exit 1; done
+	    -rss_limit_mb=4096 -timeout=120 -artifact_prefix=$(BUILD)/fuzz/ -print_final_stats=1 $(BUILD)/fuzz/corpus-$$f || exit 1; done
 
 # ---- demo, install, clean ------------------------------------------------------
 
@@ -232,6 +232,6 @@ uninstall:
 	rm -rf $(call to,$(datadir))
 
 clean:
-	rm -rf $(BUILD)/model $(BUILD)/tests $(BUILD)/cuda $(BUILD)/demo $(BUILD)/libmardini* $(BUILD)/ffmpeg $(BUILD)/ffprobe $(BUILD)/mardini
+	rm -rf $(BUILD)/model $(BUILD)/tests $(BUILD)/cuda $(BUILD)/fuzz $(BUILD)/fuzz_* $(BUILD)/asan $(BUILD)/demo $(BUILD)/libmardini* $(BUILD)/ffmpeg $(BUILD)/ffprobe $(BUILD)/mardini
 
 endif

@@ -688,8 +688,9 @@ static int is_jump(AVFilterContext *ctx, int i)
     if (s->frames || g[i].pts == AV_NOPTS_VALUE)
         return 0;
     gap   = av_sat_sub64(g[i].pts, g[i - 1].pts) * av_q2d(inlink->time_base);
-    usual = rate.num > 0 && rate.den > 0 ? 1 / av_q2d(rate) :
-            i > 1 ? av_sat_sub64(g[i - 1].pts, g[i - 2].pts) * av_q2d(inlink->time_base) : gap;
+    usual = rate.num > 0 && rate.den > 0 ? 1 / av_q2d(rate) : /* else the gap before it or after it tells */
+            i > 1 ? av_sat_sub64(g[i - 1].pts, g[i - 2].pts) * av_q2d(inlink->time_base) :
+            i + 1 < s->nb_given ? av_sat_sub64(g[i + 1].pts, g[i].pts) * av_q2d(inlink->time_base) : gap;
     if (gap <= 1 || gap <= REACH * usual)
         return 0;
     if (!s->warned_jump)

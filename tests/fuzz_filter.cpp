@@ -89,7 +89,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bool first = true;
     for (int n = 0; in.left() && n < 12; n++) {
         const int step = in.next(), fill = in.next();
-        pts += step < 200 ? step % 5 : step < 230 ? -(step % 3) : (int64_t(1) << (step - 200)) - 1;
+        pts += step < 200 ? step % 5 : step < 230 ? -(step % 3) : (int64_t(1) << (step % 5)) - 1;
         AVFrame *frame = make_frame(format, width, height, step == 255 ? AV_NOPTS_VALUE : pts, fill);
         if (av_buffersrc_add_frame(source, frame) < 0)
             n = 12;

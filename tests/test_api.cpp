@@ -215,6 +215,8 @@ TEST_CASE("settings and formats out of range are named")
     (s = good).threads = 65, check_refusal(EINVAL, "threads is 65", s, messages);
     (s = good).steps = 65, check_refusal(EINVAL, "steps is 65", s, messages);
     (s = good).steps = -2, check_refusal(EINVAL, "steps is -2", s, messages);
+    (s = good).memory = -1, check_refusal(EINVAL, "memory is -1", s, messages);
+    (s = good).memory = 3, check_refusal(ENOMEM, "memory=3 MB is too little for frames of 64x48", s, messages);
     (s = good).seed = -5, check_refusal(EINVAL, "seed is -5", s, messages);
     (s = good).scd_threshold = 100.5, check_refusal(EINVAL, "scd_threshold is 100.5", s, messages);
     MardiniFormat f;
