@@ -571,7 +571,6 @@ static int config_output(AVFilterLink *outlink)
         return ret;
 
     s->planar_fmt = planar_fmt;
-    s->format     = format;
     mardini_default_settings(&settings);
     settings.model     = s->model;
     settings.device    = s->device;
@@ -591,6 +590,7 @@ static int config_output(AVFilterLink *outlink)
             return ret;
     }
 #endif
+    s->format = format;
     return mardini_open(&s->mardini, &settings, &format);
 }
 
@@ -765,8 +765,9 @@ static int push_waiting(AVFilterContext *ctx, int skip)
 }
 
 /** @return 1 if the frame shows what the last given one does, 0 if not, or a negative code */
-static int is_repeat(LibmardiniContext *s, Given *given)
+static int is_repeat(AVFilterContext *ctx, Given *given)
 {
+    LibmardiniContext *s = ctx->priv;
     Given *last = &s->given[s->nb_given - 1];
     MardiniFrame a, b;
     int ret;
@@ -775,7 +776,11 @@ static int is_repeat(LibmardiniContext *s, Given *given)
         return ret;
     a = frame_planes(last->planar ? last->planar : last->frame);
     b = frame_planes(given->planar ? given->planar : given->frame);
-    return mardini_is_repeat(&s->format, &a, &b);
+    ret = mardini_is_repeat(&s->format, &a, &b);
+    if (ret == MARDINI_ERR(ENOSYS))
+        av_log(ctx, AV_LOG_ERROR, "dup=skip looks at pictures in host memory: put hwdownload and format before this "
+               "filter, or use dup=keep\n");
+    return ret;
 }
 
 /** Take a frame in. One that repeats the last waits until it is known how long that goes on. */
@@ -785,7 +790,7 @@ static int arrive(AVFilterContext *ctx, Given given)
     int ret = 0;
 
     if (s->nb_given && (s->dup == DUP_SKIP || s->nb_waiting)) {
-        const int repeats = is_repeat(s, &given);
+        const int repeats = is_repeat(ctx, &given);
 
         if (repeats > 0 && s->dup == DUP_SKIP && !s->still) {
             s->waiting[s->nb_waiting++] = given;

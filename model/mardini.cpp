@@ -383,6 +383,8 @@ int mardini_is_repeat(const MardiniFormat *format, const MardiniFrame *a, const 
 {
     if (!format || !a || !b)
         return MARDINI_ERR(EINVAL);
+    if (format->on_card)
+        return MARDINI_ERR(ENOSYS);
     return guarded(nullptr, nullptr, [&] {
         check_planes(*format, *a);
         check_planes(*format, *b);

@@ -200,7 +200,7 @@ typedef struct MardiniFrame {
  * Whether two frames of one layout show the same picture but for the noise of a codec: no 8x8 block differs by more
  * than 3 codes of 255 in the mean, nor a plane by more than 1.5.
  *
- * @return 1 if they do, 0 if not, MARDINI_ERR(EINVAL) for a NULL
+ * @return 1 if they do, 0 if not, MARDINI_ERR(EINVAL) for a NULL, MARDINI_ERR(ENOSYS) for frames on a card
  */
 MARDINI_API int mardini_is_repeat(const MardiniFormat *format, const MardiniFrame *a, const MardiniFrame *b);
 

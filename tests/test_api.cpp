@@ -403,6 +403,9 @@ TEST_CASE("a repeat is told from motion, whatever the depth")
     std::fill(y.begin(), y.end(), 30000 + 512);
     CHECK(mardini_is_repeat(&gray16, &fx, &fy) == 0);
     CHECK(mardini_is_repeat(nullptr, &fx, &fy) == MARDINI_ERR(EINVAL));
+    MardiniFormat card = gray16;
+    card.on_card = 1; // addresses that the processor cannot read
+    CHECK(mardini_is_repeat(&card, &fx, &fy) == MARDINI_ERR(ENOSYS));
     fy.data[0] = nullptr;
     CHECK(mardini_is_repeat(&gray16, &fx, &fy) == MARDINI_ERR(EINVAL));
 }
