@@ -7,6 +7,7 @@
 #include "train/train.h"
 
 #include <CLI/CLI.hpp>
+#include <c10/util/Exception.h>
 
 #include <cstdio>
 
