@@ -202,8 +202,8 @@ $(BUILD)/fuzz/vf_mardini.o: $(TOP)/libavfilter/vf_mardini.c $(BUILD)/ffmpeg
 	$(call say,FUZZ,vf_mardini.o)$(FUZZ:clang++%=clang%) -std=c17 -I$(FFMPEG) -I$(FFMPEG)/libavfilter -I$(TOP)/model -DHAVE_AV_CONFIG_H -D_GNU_SOURCE -w -c $< -o $@
 $(BUILD)/fuzz_filter: $(BUILD)/fuzz/vf_mardini.o $(call fuzz_objects,tests/fuzz_filter $(API_OBJS:$(BUILD)/%.o=%)) $(BUILD)/libmardini_torch.so
 	$(call say,LINK,$@)$(FUZZ) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(AV_LINK) -Wl,-rpath,'$$ORIGIN' -ldl -pthread
-$(BUILD)/fuzz_checkpoint: $(call fuzz_objects,tests/fuzz_checkpoint model/checkpoint) $(filter-out %/checkpoint.o,$(TORCH_OBJS))
-	$(call say,LINK,$@)$(FUZZ) -fsanitize=fuzzer -o $@ $^ $(TORCH_LDFLAGS) -ldl -pthread
+$(BUILD)/fuzz_checkpoint: $(call fuzz_objects,tests/fuzz_checkpoint model/checkpoint) $(filter-out %/checkpoint.o,$(TORCH_OBJS)) $(CUDA_OBJS)
+	$(call say,LINK,$@)$(FUZZ) -fsanitize=fuzzer -o $@ $^ $(TORCH_LDFLAGS) $(CUDA_LDFLAGS) -ldl -pthread
 fuzz: $(BUILD)/fuzz_filter $(BUILD)/fuzz_checkpoint
 	$(Q)for f in filter checkpoint; do mkdir -p $(BUILD)/fuzz/corpus-$$f && ASAN_OPTIONS=detect_leaks=0 $(BUILD)/fuzz_$$f -max_total_time=$(FUZZ_SECONDS) \
 	    -rss_limit_mb=4096 -timeout=120 -artifact_prefix=$(BUILD)/fuzz/ -print_final_stats=1 $(BUILD)/fuzz/corpus-$$f || exit 1; done

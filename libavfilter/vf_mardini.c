@@ -580,7 +580,6 @@ static int config_output(AVFilterLink *outlink)
     settings.memory    = s->memory;
     if (s->seed >= 0)
         settings.seed  = s->seed;
-    settings.scd_threshold = s->scd_threshold < 0 ? -1 : s->scd_threshold;
     settings.log        = log_line;
     settings.log_opaque = ctx;
 #if CONFIG_CUDA
@@ -721,7 +720,7 @@ static int is_cut(AVFilterContext *ctx, int i)
     } else if ((ret = show_to_library(s, before)) < 0 || (ret = show_to_library(s, after)) < 0 ||
                (ret = mardini_compare(s->mardini, before->ordinal, after->ordinal, &score)) < 0) {
         return ret;
-    } else if (s->scd_threshold >= 0) { /* it may have changed since the library was told */
+    } else if (s->scd_threshold >= 0) { /* it may change, so the library does not know it */
         ret = score > s->scd_threshold;
     }
     s->nb_cuts += ret;
@@ -787,12 +786,13 @@ static int is_repeat(AVFilterContext *ctx, Given *given)
 static int arrive(AVFilterContext *ctx, Given given)
 {
     LibmardiniContext *s = ctx->priv;
+    const int skips = s->dup == DUP_SKIP && !given.off && s->nb_given && !s->given[s->nb_given - 1].off;
     int ret = 0;
 
-    if (s->nb_given && (s->dup == DUP_SKIP || s->nb_waiting)) {
+    if (skips || s->nb_waiting) {
         const int repeats = is_repeat(ctx, &given);
 
-        if (repeats > 0 && s->dup == DUP_SKIP && !s->still) {
+        if (repeats > 0 && skips && !s->still) {
             s->waiting[s->nb_waiting++] = given;
             s->still = s->nb_waiting > REPEATS_MAX;
             return s->still ? push_waiting(ctx, 0) : 0;
@@ -803,6 +803,10 @@ static int arrive(AVFilterContext *ctx, Given given)
             s->given[s->nb_given] = given; /* looked at, not counted yet */
             ret   = is_cut(ctx, s->nb_given);
             given = s->given[s->nb_given];
+            if (ret == 2) { /* somewhere since the last: each gap is looked at by itself */
+                given.cut = -1;
+                s->nb_cuts--;
+            }
             /* Before a cut they stay: the cut must not move. */
             if (ret >= 0)
                 ret = push_waiting(ctx, !ret);
@@ -837,7 +841,7 @@ static int take_frame(AVFilterContext *ctx, AVFilterLink *inlink)
         av_log(ctx, AV_LOG_WARNING, "the input is interlaced, %s field first, and fields are not told apart: put "
                "bwdif before this filter\n", IS_TOP_FIRST(frame) ? "top" : "bottom");
     }
-    return arrive(ctx, (Given){ .frame = frame, .ordinal = s->nb_in++, .pts = AV_NOPTS_VALUE, .off = ctx->is_disabled,
+    return arrive(ctx, (Given){ .frame = frame, .ordinal = s->nb_in++, .pts = frame->pts, .off = ctx->is_disabled,
                                 .cut = -1 });
 }
 
@@ -1062,14 +1066,16 @@ static int next_frame(AVFilterContext *ctx, AVFrame **out)
     if (s->slot.kind != MARDINI_SLOT_MADE)
         return put_given(ctx, &s->given[i], HOLD_END, out);
 
+    av_assert0(i + 1 < s->nb_given);
+    if (s->given[i].off)
+        return put_given(ctx, &s->given[i + (s->slot.position >= 0.5)], HOLD_OFF, out);
     if (i + 2 >= s->nb_given && !s->status)
         return AVERROR(EAGAIN);
-    av_assert0(i + 1 < s->nb_given);
     ret = is_cut(ctx, i + 1);
     if (ret < 0)
         return ret;
-    if (ret || s->given[i].off)
-        return put_given(ctx, &s->given[i + (s->slot.position >= 0.5)], ret ? HOLD_CUT : HOLD_OFF, out);
+    if (ret)
+        return put_given(ctx, &s->given[i + (s->slot.position >= 0.5)], HOLD_CUT, out);
     ret = make_chunk(ctx, i);
     if (ret < 0) {
         release_made(s);
@@ -1126,6 +1132,19 @@ static int activate(AVFilterContext *ctx)
     return FFERROR_NOT_READY;
 }
 
+/** What init() refuses, or the place of the frames excludes, is refused, and the run goes on. */
+static int process_command(AVFilterContext *ctx, const char *cmd, const char *arg, char *res, int len, int flags)
+{
+    LibmardiniContext *s = ctx->priv;
+    const int dup = s->dup, ret = ff_filter_process_command(ctx, cmd, arg, res, len, flags);
+
+    if (ret < 0 || s->dup == dup || s->dup != DUP_SKIP || (!s->frames && !s->format.on_card))
+        return ret;
+    s->dup = dup;
+    av_log(ctx, AV_LOG_ERROR, "dup=skip is neither for frames=N nor for frames on a card\n");
+    return AVERROR(EINVAL);
+}
+
 static const AVFilterPad mardini_inputs[] = {
     {
         .name = "default",
@@ -1153,7 +1172,7 @@ const FILTER_TYPE ff_vf_mardini = {
     .init               = init,
     .uninit             = uninit,
     .activate           = activate,
-    .process_command    = ff_filter_process_command,
+    .process_command    = process_command,
 #if CONFIG_CUDA
     .flags_internal     = FF_FILTER_FLAG_HWFRAME_AWARE,
 #endif

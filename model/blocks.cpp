@@ -91,8 +91,6 @@ struct Correlation : torch::autograd::Function<Correlation> {
     {
         context->save_for_backward({left, right});
         context->saved_data["radius"] = radius;
-        if (search_is_possible(left))
-            return correlate(left, right, static_cast<int>(radius));
         const int64_t h = left.size(2), w = left.size(3), n = 2 * radius + 1;
         Tensor padded = at::constant_pad_nd(right, {radius, radius, radius, radius});
         std::vector<Tensor> shifts;
@@ -127,7 +125,8 @@ Tensor cost_volume(const Tensor &a, const Tensor &b, int radius)
 {
     if (search_is_possible(a))
         return correlate(a, b, radius);
-    return Correlation::apply(normalized(a), normalized(b), static_cast<int64_t>(radius));
+    return Correlation::apply(normalized(a.to(torch::kFloat32)), normalized(b.to(torch::kFloat32)),
+                              static_cast<int64_t>(radius));
 }
 
 ResBlockImpl::ResBlockImpl(int channels)

@@ -11,7 +11,7 @@
 #include <ATen/Parallel.h>
 #include <torch/cuda.h>
 
-#include <cstdarg>
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <new>
@@ -39,7 +39,7 @@ static bool is_out_of_memory(const std::exception &e)
 {
     const auto *ours = dynamic_cast<const c10::Error *>(&e);
     return dynamic_cast<const std::bad_alloc *>(&e) || dynamic_cast<const c10::OutOfMemoryError *>(&e) ||
-           (ours && std::string(ours->what_without_backtrace()).find("not enough memory") != std::string::npos);
+           (ours && std::string(ours->what_without_backtrace()).find("allocate memory") != std::string::npos);
 }
 
 /// What is known of one given frame.
@@ -192,7 +192,7 @@ private:
         if (geometry_.format.on_card)
             throw Failure(ENOSYS, "The frames are on a CUDA device, but the kernels that read them there cannot be used: " +
                                       why + "; bring them to the host (hwdownload,format=nv12 before the filter).");
-        say(MARDINI_LOG_WARNING, "The CUDA kernels cannot be used: " + why + "; painting takes several times as long.");
+        say(MARDINI_LOG_WARNING, "The CUDA kernels cannot be used: " + why + "; painting is slower.");
     }
 
     std::unique_ptr<CardPainter::Turn> card_turn()
@@ -215,6 +215,14 @@ private:
         }
     }
 
+    int64_t bytes_of_weights() const
+    {
+        int64_t bytes = 0;
+        for (const auto &p : network_->parameters())
+            bytes += static_cast<int64_t>(p.nbytes());
+        return bytes;
+    }
+
     /// Choose the size of a band of rows so that everything fits. What does not depend on it was measured: the network and
     /// LibTorch's own, and what a window holds for each pixel of the motion resolution.
     void budget(int64_t megabytes)
@@ -223,7 +231,7 @@ private:
             return;
         const int64_t r = geometry_.reduction, channels = network_->generator->hidden_channels();
         const int64_t fixed = (int64_t(130) << 20) + 420 * (geometry_.height / r) * (geometry_.width / r) +
-                              2 * bytes_of_pixels(geometry_);
+                              2 * bytes_of_pixels(geometry_) + bytes_of_weights();
         const int64_t least = (fixed + bytes_of_bands(geometry_, channels, 1) + (1 << 20) - 1) >> 20;
         if (least > megabytes)
             throw Failure(ENOMEM, "memory=" + std::to_string(megabytes) + " MB is too little for frames of " +

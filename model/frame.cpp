@@ -124,7 +124,7 @@ void pack_bands(const Geometry &g, const MardiniFrame &frame, const std::functio
     for (int64_t first = 0; first < g.height; first += rows) {
         const int64_t count = std::min(rows, g.height - first);
         std::vector<Tensor> planes;
-        for (int p = 0; p < g.num_planes; p++) {
+        for (int p = 0; p < g.num_planes - (g.format.alpha ? 1 : 0); p++) { // pack() has no use for alpha
             const int shift = g.is_chroma(p) ? g.format.log2_chroma_height : 0;
             planes.push_back(load_plane_rows(g, frame, p, first >> shift, count >> shift));
         }

@@ -386,6 +386,7 @@ int mardini_is_repeat(const MardiniFormat *format, const MardiniFrame *a, const 
     if (format->on_card)
         return MARDINI_ERR(ENOSYS);
     return guarded(nullptr, nullptr, [&] {
+        check_format(*format);
         check_planes(*format, *a);
         check_planes(*format, *b);
         return static_cast<int>(mardini::is_repeat(*format, *a, *b));

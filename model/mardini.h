@@ -200,7 +200,10 @@ typedef struct MardiniFrame {
  * Whether two frames of one layout show the same picture but for the noise of a codec: no 8x8 block differs by more
  * than 3 codes of 255 in the mean, nor a plane by more than 1.5.
  *
- * @return 1 if they do, 0 if not, MARDINI_ERR(EINVAL) for a NULL, MARDINI_ERR(ENOSYS) for frames on a card
+ * Says nothing: it has no log.
+ *
+ * @return 1 if they do, 0 if not, MARDINI_ERR(EINVAL) for a NULL or a format or planes out of range,
+ *         MARDINI_ERR(ENOSYS) for frames on a card
  */
 MARDINI_API int mardini_is_repeat(const MardiniFormat *format, const MardiniFrame *a, const MardiniFrame *b);
 

@@ -80,6 +80,7 @@ static std::vector<Tensor> throw_forward(const Match &m, const Pairs &p, const s
         Tensor vx = velocity.select(1, 0), vy = velocity.select(1, 1), c = confidence.select(1, 0); // (N,h,w)
         Tensor d = distance.view({N, 1, 1}) / 8, speed = velocity.norm(2, {1}) / 8;
         Tensor x = (columns - d * vx - 0.5) / 2, y = (rows - d * vy - 0.5) / 2; // cells of 16
+        x = at::nan_to_num(x, -2, -2, -2), y = at::nan_to_num(y, -2, -2, -2); // an index must be one
         std::vector<Tensor> values;
         for (double preference : preferences) {
             Tensor weight = c * (preference * speed).clamp_max(12).exp();
@@ -147,6 +148,9 @@ Plan PlannerImpl::forward(const Tensor &tokens, const Match &match, const Pairs 
     ca = at::avg_pool2d(ca, {2, 2}), cb = at::avg_pool2d(cb, {2, 2});
     Tensor seed = (va * ca + vb * cb) / (ca + cb + 1e-3);
     std::vector<Tensor> thrown = throw_forward(match, pairs, preferences); // (B*M,3,H/16,W/16)
+    if (ablation.no_match)
+        for (Tensor &t : thrown)
+            t = at::zeros_like(t);
     {
         // Where something clearly faster lands with some certainty, it is in front more often than not.
         Tensor v = thrown[0].slice(1, 0, 2), c = thrown[0].slice(1, 2, 3);
@@ -154,9 +158,6 @@ Plan PlannerImpl::forward(const Tensor &tokens, const Match &match, const Pairs 
         va = at::where(in_front, v, va), vb = at::where(in_front, v, vb), seed = at::where(in_front, v, seed);
         ca = at::where(in_front, c, ca), cb = at::where(in_front, c, cb);
     }
-    if (ablation.no_match)
-        for (Tensor &t : thrown)
-            t = at::zeros_like(t);
     Tensor cells = seed / 16;
     Tensor gate = at::sigmoid(
         gate2(act(gate1(at::cat({ca, cb, (va - vb).norm(2, {1}, true) / 16, cells}, 1)))).to(torch::kFloat32));

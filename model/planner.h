@@ -36,7 +36,7 @@ std::pair<Tensor, Tensor> displacements(const Motion &motion, const Pairs &pairs
 struct Plan {
     Motion motion;   ///< at 1/16
     Tensor features; ///< (N,features,H/16,W/16)
-    Tensor seed;     ///< (N,2,H/16,W/16) the matches' own velocity as carried, before the planner's word
+    Tensor seed;     ///< (N,2,H/16,W/16) the matches' own velocity, before the planner's word
     Tensor tokens;   ///< (N,tokens,D) masked tokens after the last layer; for health checks
 };
 

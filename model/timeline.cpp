@@ -269,7 +269,7 @@ bool Timeline::spread(MardiniSlot *slot) const
         return std::find_if(given_.begin(), given_.end(), [&](const Given &g) { return g.ordinal == ordinal; });
     };
     auto before = place(slot->before), after = place(slot->after);
-    if (slot->kind == MARDINI_SLOT_HELD || (!before->skipped && !after->skipped))
+    if (!before->skipped && !after->skipped)
         return true;
     const int64_t start = before->pts;
     const double inside_gap = slot->position * (double(Wide(after->pts) - start));
@@ -277,8 +277,14 @@ bool Timeline::spread(MardiniSlot *slot) const
         before--;
     while (after != given_.end() && after->skipped)
         after++;
-    if (after == given_.end())
-        return ended_; // nothing follows: they stay as they are
+    if (after == given_.end()) { // nothing follows: the picture that they repeat stays
+        if (!ended_)
+            return false;
+        slot->kind = MARDINI_SLOT_HELD;
+        slot->before = slot->after = before->ordinal;
+        slot->position = 0;
+        return true;
+    }
     slot->kind = MARDINI_SLOT_MADE;
     slot->before = before->ordinal;
     slot->after = after->ordinal;

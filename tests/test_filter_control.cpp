@@ -161,6 +161,28 @@ TEST_CASE("a jump in time is held and said once; a slow clip is no jump")
     CHECK(runs(slow).size() > 12);
 }
 
+TEST_CASE("dup=skip: a frame that is left out, a jump in time, a disabled filter")
+{
+    // A picture, its repeat, another picture at the repeat's own time, the end.
+    const Clip left = graph("testsrc2=s=64x48:r=12,fps=24,trim=end_frame=3,settb=1/24,setpts='min(N,1)',mardini=mode=slowmo:factor=2:dup=skip");
+    INFO(left.output.err);
+    CHECK(left.output.status == 0);
+    CHECK(left.frames.size() == 3);
+
+    const Clip jump = graph(cadence("N*2/24/TB") + ",trim=end_frame=8,setpts='N+if(gte(N,4),1000,0)',mardini=fps=24:dup=skip", "1/24");
+    CHECK(count(jump.output.err, "the time jumps") == 1);
+    CHECK(jump.frames.size() == 1008);
+    CHECK(runs(jump).size() < 16); // the pause is held, not filled
+
+    const std::string off = cadence("N*2/24/TB") + ",mardini=mode=slowmo:factor=2:enable=0:dup=";
+    CHECK(graph(off + "skip").hashes() == graph(off + "keep").hashes());
+
+    const Output command = shell("FFMPEG -v error -filter_complex \"" + cadence("N*2/24/TB") +
+                                 ",sendcmd=c='0 mardini dup skip',mardini=mode=slowmo:frames=30\" -f framemd5 -");
+    CHECK(command.status == 0); // refused, the run goes on
+    CHECK(count(command.out, "\n0,") == 30);
+}
+
 TEST_CASE("at verbose every gap tells what was decided")
 {
     const Output said = shell("FFMPEG -v verbose -filter_complex \"" + MOVING + ",trim=end_frame=4,mardini=mode=slowmo:factor=3\" -f null -");

@@ -167,6 +167,21 @@ TEST_CASE("matching alone, untrained, finds where a picture has gone")
     CHECK(unlikeness(a, other) > unlikeness(a, b) + 0.2);
 }
 
+TEST_CASE("with the match off none of it reaches the plan")
+{
+    torch::NoGradGuard no_grad;
+    Network network = awake();
+    Tensor wide = footage(1, 1, 64, 96).squeeze(0);
+    Tensor given = at::stack({wide.slice(3, 0, 64), wide.slice(3, 16, 80)}, 1); // 32 luma pixels apart
+    Ablation off;
+    off.no_match = true;
+    auto seed = [&](const Ablation &a) {
+        return largest(network->forward(given, times({0, 2}), times({1}), false, Sampling::Bicubic, a).plan.seed);
+    };
+    CHECK(seed({}) > 8);
+    CHECK(seed(off) == 0);
+}
+
 TEST_CASE("references are the nearest on either side")
 {
     auto r = choose_references({0, 4, 8}, 5);

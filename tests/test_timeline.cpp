@@ -712,12 +712,16 @@ TEST_CASE("a skipped frame changes no time: its gaps become one, its slot part o
                 MardiniSlot want = plain.slots[k];
                 INFO("slot " << k << " of " << n << " frames: " << show(want) << "; got " << show(spread.slots[k]));
                 int64_t before = want.before, after = want.after;
-                const bool touches = want.kind != MARDINI_SLOT_HELD && (job.skipped[before] || job.skipped[after]);
+                const bool touches = job.skipped[before] || job.skipped[after];
                 while (touches && job.skipped[before])
                     before--;
                 while (touches && after < n && job.skipped[after])
                     after++;
-                if (touches && after < n) {
+                if (touches && after == n) { // no other picture follows: theirs stays
+                    want.kind = MARDINI_SLOT_HELD;
+                    want.before = want.after = before;
+                    want.position = 0;
+                } else if (touches) {
                     const auto time = [&](int64_t f) { return Fraction(job.stamps[f].pts); };
                     const double at = (time(want.before) - time(before)).value() +
                                       want.position * (time(want.after) - time(want.before)).value();

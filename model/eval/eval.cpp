@@ -5,6 +5,7 @@
 
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <optional>
 #include <stdexcept>
@@ -68,6 +69,11 @@ public:
     void add(const Clip &clip)
     {
         for (int factor : options_.factors) {
+            if (std::min(clip.width(), clip.height()) < 16) {
+                std::fprintf(stderr, "mardini: %s is %dx%d; figures take 16x16 at least\n", clip.name.c_str(), clip.width(),
+                             clip.height());
+                return;
+            }
             const size_t gaps = (clip.frames.size() - 1) / factor;
             if (gaps < 1) {
                 std::fprintf(stderr, "mardini: %s has %zu frames, too few to drop %d of %d\n", clip.name.c_str(),

@@ -1,7 +1,11 @@
 // How well the frames between given ones were made.
 #include "score.h"
 
+#include <algorithm>
+
 namespace mardini::eval {
+
+static constexpr double perfect = 100; ///< dB that a frame without any error counts in a mean
 
 Score score(const std::vector<Frame> &truth, const std::vector<Made> &made, int factor)
 {
@@ -23,7 +27,7 @@ Score score(const std::vector<Frame> &truth, const std::vector<Made> &made, int 
                      {step(i - 1)}, made[i].confidence};
         if (static_cast<int>(i % factor) == factor - 1)
             f.temporal.push_back(step(i));
-        out.figures.psnr_y += f.psnr_y;
+        out.figures.psnr_y += std::min(f.psnr_y, perfect); // one frame met exactly is not to drown the others
         out.figures.ssim_y += f.ssim_y;
         gradients += f.gradient;
         true_gradients += f.true_gradient;

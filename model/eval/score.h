@@ -17,7 +17,7 @@ struct FrameScore {
 
 /// Means of a clip at one factor, or of several clips, each weighing the same.
 struct Figures {
-    double psnr_y = 0;    ///< dB, mean of the frames'
+    double psnr_y = 0;    ///< dB, mean of the frames', 100 where a frame is met exactly
     double ssim_y = 0;
     double sharpness = 0; ///< gradient of the made frames over that of the true ones: below 1 is blur
     double temporal = 0;  ///< codes

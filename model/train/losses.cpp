@@ -73,7 +73,8 @@ Losses losses(const Output &o, const Tensor &target, const Tensor &flow, const T
 
     l.total = l.total + 0.1 * sharpness_distance(o.frames, target);
 
-    if (!flow.defined()) {
+    l.has_flow = flow.defined();
+    if (!l.has_flow) {
         l.total = l.total + 0.01 * plan_distance(o, error);
         return l;
     }

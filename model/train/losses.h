@@ -23,6 +23,7 @@ double psnr(const Tensor &x, const Tensor &y);
 struct Losses {
     Tensor total;      ///< what is differentiated
     double frames = 0; ///< frame_distance of the output
+    bool has_flow = false; ///< the true motion was told; else the four below are 0
     double flow = 0;   ///< end-point error of motion at 1/2, pixels, synthetic only
     double plan = 0;   ///< of the plan's velocity at 1/16
     double seed = 0;   ///< of the matches' velocity

@@ -56,7 +56,7 @@ static int number(std::initializer_list<const char *> names, int otherwise)
 Processes::Processes()
 {
     const bool torchrun = variable({"WORLD_SIZE"});
-    world_ = torchrun ? number({"WORLD_SIZE"}, 1) : number({"SLURM_NTASKS"}, 1);
+    world_ = torchrun ? number({"WORLD_SIZE"}, 1) : number({"SLURM_STEP_NUM_TASKS"}, 1);
     // A shell of a Slurm job has the number of tasks, but is none of them.
     if (world_ <= 1 || (!torchrun && !variable({"SLURM_PROCID"}))) {
         world_ = 1;
@@ -76,6 +76,7 @@ Processes::Processes()
     options.isServer = rank_ == 0 && !(agent && std::strcmp(agent, "True") == 0);
     options.numWorkers = world_;
     options.waitWorkers = false;
+    options.timeout = std::chrono::minutes(30); // the first process scores and saves while the others wait
     options.useLibUV = false; // not in every LibTorch
     store_ = std::make_unique<Store>();
     try {

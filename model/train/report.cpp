@@ -42,10 +42,11 @@ void RunReport::write(const nlohmann::ordered_json &line)
 {
     if (path_.empty())
         return;
+    log_.clear(); // the disk may have room again
     log_ << line.dump() << std::endl;
     if (!log_ && !log_failed_)
-        say("mardini: " + path_ + " cannot be written; the run goes on without its log");
-    log_failed_ = log_failed_ || !log_;
+        say("mardini: " + path_ + " cannot be written; the run goes on and tries again");
+    log_failed_ = !log_;
     figures_.clear();
     for (const char *name : {"distance", "real_gain", "synthetic_gain", "error_final", "check_gain_2x"})
         if (line.contains(name)) {

@@ -72,16 +72,16 @@ static Ablation ablation(const TrainOptions &options)
 
 /// What the parts are worth on this batch: PSNR with the planner and with the match switched off.
 static void check_health(Network &network, const Batch &batch, const Tensor &target, const Output &output,
-                         Figures &figures)
+                         bool joint, const Ablation &without, Figures &figures)
 {
     torch::NoGradGuard no_grad;
     const double whole = psnr(output.frames, target);
     for (bool planner : {true, false}) {
-        Ablation part;
+        Ablation part = without;
         (planner ? part.no_planner : part.no_match) = true;
-        Output without = network->forward(batch.given, batch.given_times, batch.masked_times, false, Sampling::Bicubic,
-                                          part);
-        figures.add(planner ? "loss_without_planner" : "loss_without_match", whole - psnr(without.frames, target));
+        Output less = network->forward(batch.given, batch.given_times, batch.masked_times, joint, Sampling::Bicubic,
+                                       part);
+        figures.add(planner ? "loss_without_planner" : "loss_without_match", whole - psnr(less.frames, target));
     }
     figures.add("token_magnitude", output.plan.tokens.norm(2, {2}).mean().item<double>());
     figures.add("staying", output.weights.slice(1, 2, 4).sum(1).mean().item<double>());
@@ -110,7 +110,7 @@ static void check_frames(const Batch &batch, const Tensor &target, const Output 
                          Figures &figures)
 {
     figures.add("distance", 100 * loss.frames);
-    if (batch.flow.defined()) {
+    if (loss.has_flow) {
         figures.add("error_final", loss.flow);
         figures.add("error_plan", loss.plan);
         figures.add("error_match", loss.seed);
@@ -162,7 +162,7 @@ static void resume(const TrainOptions &options, const NetworkConfig &config, Opt
             throw std::runtime_error("\"" + options.resume + "\" is of the preset " + was + ", not " + config.preset +
                                      ": name it by --preset, or resume from another.");
     optimizer.load(state, {"denoiser.", "teacher."}); // absent while they are untrained
-    if (state.metadata.count("progress") && options.start == 0)
+    if (state.metadata.count("progress") && options.start < 0)
         *start = std::stod(state.metadata["progress"]);
 }
 
@@ -226,9 +226,11 @@ void train(const TrainOptions &options)
     Optimizer optimizer(*network);
     if (options.teacher)
         optimizer.add(*teacher, "teacher.");
-    double start = options.start;
+    double start = std::max(options.start, 0.0);
     if (!options.resume.empty())
         resume(options, config, optimizer, &start);
+    TORCH_CHECK(options.end >= start, "The run would begin at ", start, " of the curriculum and end at ", options.end,
+                ": --end must not lie before --start or the place that was resumed.");
     Network larger{nullptr};
     if (!options.distil.empty()) {
         larger = load_network(options.distil);
@@ -244,11 +246,14 @@ void train(const TrainOptions &options)
     auto since = [](Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); };
     const int64_t first_step = optimizer.steps() + optimizer.skipped();
     std::atomic<double> clock_progress{start};
+    auto progress_at = [&](int64_t i) { // by steps: of the i-th of this run
+        return start + (options.end - start) * static_cast<double>(i) / static_cast<double>(options.steps);
+    };
     Loader loader(options, clips.get(), stills.get(), first_step, {processes.rank(), processes.world()},
                   [&](int64_t step) { // by steps: exactly where that step will be
                       return options.minutes > 0
                                  ? clock_progress.load()
-                                 : start + (options.end - start) * static_cast<double>(step - first_step) / options.steps;
+                                 : progress_at(step - first_step);
                   });
     Figures figures;
     auto last_save = begin;
@@ -285,7 +290,8 @@ void train(const TrainOptions &options)
                                           : static_cast<double>(i) / static_cast<double>(options.steps);
         done = processes.agree(stop_asked ? -1 : done);
         if (done >= 0)
-            clock_progress = progress = start + (options.end - start) * std::min(done, 1.0);
+            clock_progress = progress = options.minutes > 0 ? start + (options.end - start) * std::min(done, 1.0)
+                                                            : progress_at(i);
         if (done < 0 || done >= 1)
             break;
         const auto waiting = Clock::now();
@@ -333,6 +339,11 @@ void train(const TrainOptions &options)
                 diffusion_due = false;
             }
         }
+        if (health_due && batch.given.size(1) > 1) { // before the step: of the weights that made `output`
+            Autocast autocast(device.type(), bf16);
+            check_health(network, batch, target, output, joint, without, figures);
+            health_due = false;
+        }
         network->zero_grad();
         teacher->zero_grad();
         loss.total.backward();
@@ -346,11 +357,6 @@ void train(const TrainOptions &options)
         frames += target.size(0) * processes.world();
 
         check_frames(batch, target, output, loss, figures);
-        if (health_due && batch.given.size(1) > 1) {
-            Autocast autocast(device.type(), bf16);
-            check_health(network, batch, target, output, figures);
-            health_due = false;
-        }
         report.progress(done, since(begin), static_cast<double>(frames) / since(begin));
         if ((i + 1) % options.log_every == 0) {
             auto line = figures.take();
@@ -364,6 +370,8 @@ void train(const TrainOptions &options)
             report.write(line);
             health_due = diffusion_due = true;
         }
+        if (options.minutes <= 0) // what is saved is where the next step begins
+            progress = progress_at(i + 1);
         if (since(last_save) > 60 * options.save_minutes) {
             keep(false);
             last_save = Clock::now();

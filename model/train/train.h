@@ -22,7 +22,7 @@ struct TrainOptions {
     int crop = 128;                ///< luma pixels of a training window, a multiple of 32
     int batch = 8;                 ///< windows in a step
     double rate = 1e-3;            ///< peak learning rate
-    double start = 0;              ///< progress 0 .. 1 of the curriculum that this run begins at
+    double start = -1;             ///< progress 0 .. 1 of the curriculum that this run begins at; -1: where `resume` stopped, else 0
     double end = 1;                ///< and ends at; the last fifth of a curriculum lets the rate fall
     double synthetic = 0.3;        ///< share of synthetic batches once past the first stage; 0: none in it either
     double max_speed = 40;         ///< pixels a gap of the fastest synthetic motion, reached after the first stage
