@@ -136,7 +136,7 @@ typedef struct MardiniSlot {
     int64_t after;     ///< of the next one that takes part if kind is MADE or AHEAD, else = before
     double position;   ///< of MADE and AHEAD, in gaps from `before` to `after`: 0 .. 1 between them, else beyond; else 0
     int64_t keep;      ///< of MADE and AHEAD: the ordinal, below -1, that later slots call it by; -1: none will
-    int64_t key;       ///< of MADE and AHEAD: names its noise, nanoseconds of the source's time
+    int64_t key;       ///< of MADE and AHEAD: names the noise of all that is made of the same two frames: the time of `before`, nanoseconds
     int num_references; ///< of MADE and AHEAD: 2 or more, else 0
     int64_t references[MARDINI_WINDOW - 1]; ///< ordinals in order of time, `before` and `after` side by side among them
     double times[MARDINI_WINDOW - 1];       ///< theirs, as `position`

@@ -341,11 +341,9 @@ void Timeline::set_window(MardiniSlot *slot, const std::vector<Given> &reference
         slot->references[f] = references[f].ordinal;
         slot->times[f] = static_cast<double>(Wide(references[f].pts) - b.pts) / ticks;
     }
-    // Noise belongs to the instant of the source, wherever a clip was cut and however it is stretched.
-    const double tick = static_cast<double>(in_.time_base.num) / static_cast<double>(in_.time_base.den);
+    // Noise belongs to the gap of the source, wherever a clip was cut and however it is stretched.
     const Wide origin = divide_near(Wide(b.pts) * in_.time_base.num * 1000000000, in_.time_base.den);
-    slot->key = static_cast<int64_t>(static_cast<uint64_t>(origin) +
-                                     static_cast<uint64_t>(std::llrint(slot->position * ticks * tick * 1e9)));
+    slot->key = static_cast<int64_t>(static_cast<uint64_t>(origin));
 }
 
 /// Two frames on either side of a made slot, unless they are so far away that they tell nothing. `ret` is next_*()'s.
