@@ -68,7 +68,7 @@ AV_LINK = $(foreach l,$(AV_LIBS),$(shell ls $(FFMPEG)/lib$(l)/lib$(l).a 2>/dev/n
 # ---- what there is ---------------------------------------------------------------
 
 sources = $(patsubst $(TOP)/%.cpp,$(BUILD)/%.o,$(wildcard $(TOP)/$(1)))
-API_OBJS := $(BUILD)/model/mardini.o $(BUILD)/model/timeline.o $(BUILD)/model/repeat.o
+API_OBJS := $(addprefix $(BUILD)/model/,mardini.o timeline.o timeline_jobs.o repeat.o)
 TOOL_OBJ := $(call sources,model/tool.cpp)
 TORCH_OBJS := $(filter-out $(API_OBJS) $(TOOL_OBJ),$(call sources,model/*.cpp))
 CUDA_OBJS := $(if $(NVCC),$(patsubst $(TOP)/%.cu,$(BUILD)/%.o,$(wildcard $(TOP)/model/cuda/*.cu)))
@@ -77,7 +77,7 @@ EVAL_OBJS := $(call sources,model/eval/*.cpp)
 TEST_OBJS := $(call sources,tests/test_*.cpp)
 TESTS := $(TEST_OBJS:.o=)
 # These see the library as a caller does; the others are linked with all of it and LibTorch.
-API_TESTS := $(filter $(addprefix $(BUILD)/tests/test_,timeline api sizes soak filter filter_%),$(TESTS))
+API_TESTS := $(filter $(addprefix $(BUILD)/tests/test_,timeline timeline_% api sizes soak filter filter_%),$(TESTS))
 TORCH_TESTS := $(filter-out $(API_TESTS),$(TESTS))
 WEIGHTS := $(wildcard $(TOP)/model/weights/*.safetensors)
 LIBRARIES := $(LIBRARY) $(BUILD)/libmardini_torch.so $(BUILD)/weights

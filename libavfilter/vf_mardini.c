@@ -18,11 +18,11 @@
 
 /**
  * @file
- * Higher frame rate and slow motion by libmardini's masked-frame network.
+ * Frames made from given ones by libmardini's masked-frame network.
  *
- * In: frames with time stamps. Out: the same frames, and made ones between them.
- * MardiniTimeline says what comes out when; MardiniContext makes the pixels. A gap
- * between frames i and i + 1 is made from i - 1 .. i + 2, so it waits for i + 2.
+ * In: frames with time stamps. Out: the same frames, and made ones among them.
+ * MardiniTimeline says what comes out when, and what it is made from; MardiniContext
+ * makes the pixels. What job it is stands in the timeline's settings and nowhere else.
  * One file for FFmpeg 5.1 to 9.0.
  */
 
@@ -83,10 +83,10 @@
     ((frame)->key_frame = (frame)->interlaced_frame = (frame)->top_field_first = 0)
 #endif
 
-#define REFERENCES_MAX 4 /* of a gap: two frames on either side */
-/* Made frames of one call. The same in every gap, so that nothing depends on what came before it. */
-#define CHUNK (MARDINI_WINDOW - REFERENCES_MAX)
-/* A neighbour this many gaps away tells nothing about the gap. */
+/* Made frames of one call: a gap has two given frames on either side. The same in every gap, so that nothing
+ * depends on what came before it. */
+#define CHUNK (MARDINI_WINDOW - 4)
+/* A pause of more usual gaps than this is none of the motion. */
 #define REACH 16
 /* More repeats in a row than this are a still picture, not a slow cadence. */
 #define REPEATS_MAX 4
@@ -108,14 +108,18 @@ enum Hold {
     HOLD_OFF, ///< the filter is disabled there
 };
 
-/** A frame of the input that takes part. */
+/** A frame of the input that takes part, or a made one that others are made from. */
 typedef struct Given {
     AVFrame *frame;
     AVFrame *planar; ///< its samples in planar_fmt, where that is another format
     int64_t ordinal; ///< the timeline's and the library's name for it
     int64_t pts;     ///< where the timeline puts it
+    int64_t gap;     ///< since the one before
+    int made;
     int added;       ///< the library has seen it
-    int cut;         ///< 1: a new scene starts here; 2: the time jumps; -1: not looked yet
+    int marked;      ///< a frame that is to be made anew before it was marked as a cut upstream
+    int cut;         ///< 1: a new scene starts here, seen from `compared`; 2: the time jumps; -1: not looked yet
+    int64_t compared;
     int off;         ///< the filter is disabled from here to the next
 } Given;
 
@@ -126,7 +130,10 @@ typedef struct LibmardiniContext {
     int mode;
     char *fps_expr;
     char *factor_expr;
-    int frames;
+    char *frames;
+    int detect;
+    int side;
+    int context;
     char *model;
     char *device;
     int precision;
@@ -142,14 +149,17 @@ typedef struct LibmardiniContext {
     MardiniContext *mardini;
     enum AVPixelFormat planar_fmt; ///< that the library sees
 
-    Given given[MARDINI_TOTAL_GIVEN_MAX + 2]; ///< in order of time
+    Given *given; ///< those that the timeline may still want
+    unsigned given_size; ///< bytes
     int nb_given;
+    int marked; ///< a frame that is to be made anew was marked as a cut
+    int job;    ///< MardiniMode of the timeline
     Given waiting[REPEATS_MAX + 1]; ///< they repeat the last given one; the timeline does not know them yet
     int nb_waiting;
     int still;     ///< the last frames were one picture, for too long to be a cadence
     MardiniSlot slot; ///< the next output frame that is not made yet
     int have_slot;
-    AVFrame *made[CHUNK]; ///< made, not put out
+    AVFrame *made[CHUNK]; ///< made, not put out; NULL: kept for later
     AVFrame *planar[CHUNK]; ///< where the library writes them, if planar_fmt is another format than theirs
     int nb_made;
     int made_index; ///< next one to put out
@@ -178,12 +188,24 @@ typedef struct LibmardiniContext {
 #define FLAGS (AV_OPT_FLAG_VIDEO_PARAM | AV_OPT_FLAG_FILTERING_PARAM)
 #define RUNTIME_FLAGS (FLAGS | AV_OPT_FLAG_RUNTIME_PARAM)
 static const AVOption mardini_options[] = {
-    { "mode", "what to do with the given frames", OFFSET(mode), AV_OPT_TYPE_INT, { .i64 = MARDINI_MODE_FPS }, MARDINI_MODE_FPS, MARDINI_MODE_SLOWMO, FLAGS, .unit = "mode" },
+    { "mode", "what to do with the given frames", OFFSET(mode), AV_OPT_TYPE_INT, { .i64 = MARDINI_MODE_FPS }, MARDINI_MODE_FPS, MARDINI_MODE_LOOP, FLAGS, .unit = "mode" },
         { "fps",    "another frame rate, the same duration",   0, AV_OPT_TYPE_CONST, { .i64 = MARDINI_MODE_FPS },    0, 0, FLAGS, .unit = "mode" },
         { "slowmo", "slow motion, time stretched by the factor", 0, AV_OPT_TYPE_CONST, { .i64 = MARDINI_MODE_SLOWMO }, 0, 0, FLAGS, .unit = "mode" },
+        { "fill",   "make frames anew that are named, or found to be missing or repeated", 0, AV_OPT_TYPE_CONST, { .i64 = MARDINI_MODE_FILL }, 0, 0, FLAGS, .unit = "mode" },
+        { "extend", "frames after the last one, before the first, or both", 0, AV_OPT_TYPE_CONST, { .i64 = MARDINI_MODE_EXTEND }, 0, 0, FLAGS, .unit = "mode" },
+        { "loop",   "frames that lead from the last one to the first", 0, AV_OPT_TYPE_CONST, { .i64 = MARDINI_MODE_LOOP }, 0, 0, FLAGS, .unit = "mode" },
     { "fps", "output frame rate of mode fps: a number, a ratio or an expression such as source_fps*2", OFFSET(fps_expr), AV_OPT_TYPE_STRING, { .str = "60" }, 0, 0, FLAGS },
     { "factor", "how many times slower mode slowmo is: 1 or more, a number, a ratio or an expression", OFFSET(factor_expr), AV_OPT_TYPE_STRING, { .str = "8" }, 0, 0, FLAGS },
-    { "frames", "frames that mode slowmo puts out in all, instead of a factor; from 64 given ones at most (0: use factor)", OFFSET(frames), AV_OPT_TYPE_INT, { .i64 = 0 }, 0, INT_MAX, FLAGS },
+    { "frames", "slowmo: frames to put out in all, instead of a factor (from 64 given ones at most); extend: to add on a side (default: 12); loop: to join with (15); fill: which ones, as in 10-14+20", OFFSET(frames), AV_OPT_TYPE_STRING, { .str = NULL }, 0, 0, FLAGS },
+    { "detect", "what mode fill looks for (default: gaps+repeats, unless frames are named)", OFFSET(detect), AV_OPT_TYPE_FLAGS, { .i64 = 0 }, 0, MARDINI_DETECT_GAPS | MARDINI_DETECT_REPEATS | MARDINI_DETECT_FREEZES, FLAGS, .unit = "detect" },
+        { "gaps",    "frames missing by their time stamps", 0, AV_OPT_TYPE_CONST, { .i64 = MARDINI_DETECT_GAPS },    0, 0, FLAGS, .unit = "detect" },
+        { "repeats", "up to four repeats in a row",         0, AV_OPT_TYPE_CONST, { .i64 = MARDINI_DETECT_REPEATS }, 0, 0, FLAGS, .unit = "detect" },
+        { "freezes", "more than four repeats in a row",     0, AV_OPT_TYPE_CONST, { .i64 = MARDINI_DETECT_FREEZES }, 0, 0, FLAGS, .unit = "detect" },
+    { "side", "where mode extend adds frames", OFFSET(side), AV_OPT_TYPE_INT, { .i64 = MARDINI_SIDE_AFTER }, MARDINI_SIDE_AFTER, MARDINI_SIDE_BOTH, FLAGS, .unit = "side" },
+        { "after",  "after the last",    0, AV_OPT_TYPE_CONST, { .i64 = MARDINI_SIDE_AFTER },  0, 0, FLAGS, .unit = "side" },
+        { "before", "before the first",  0, AV_OPT_TYPE_CONST, { .i64 = MARDINI_SIDE_BEFORE }, 0, 0, FLAGS, .unit = "side" },
+        { "both",   "so many on either side", 0, AV_OPT_TYPE_CONST, { .i64 = MARDINI_SIDE_BOTH }, 0, 0, FLAGS, .unit = "side" },
+    { "context", "frames that each window of mode extend starts from, 2 to 16 (0: five, or as many as there are)", OFFSET(context), AV_OPT_TYPE_INT, { .i64 = 0 }, 0, MARDINI_WINDOW - 1, FLAGS },
     { "model", "checkpoint file, or a preset: nano, small, base (default: the best one for the device)", OFFSET(model), AV_OPT_TYPE_STRING, { .str = NULL }, 0, 0, FLAGS },
     { "device", "where to compute: auto, cpu, cuda, cuda:N (default: auto)", OFFSET(device), AV_OPT_TYPE_STRING, { .str = NULL }, 0, 0, FLAGS },
     { "precision", "arithmetic of the network", OFFSET(precision), AV_OPT_TYPE_INT, { .i64 = MARDINI_PRECISION_AUTO }, MARDINI_PRECISION_AUTO, MARDINI_PRECISION_BF16, FLAGS, .unit = "precision" },
@@ -291,12 +313,13 @@ static av_cold int init(AVFilterContext *ctx)
     /* No library here: ffmpeg calls init() once more only to see the pads. */
     s->next_pts = AV_NOPTS_VALUE;
     s->shown    = -1;
-    if (s->frames && s->mode != MARDINI_MODE_SLOWMO) {
-        av_log(ctx, AV_LOG_ERROR, "frames=%d is a total for slow motion: say mode=slowmo too\n", s->frames);
+    if (s->frames && s->mode == MARDINI_MODE_FPS && strcmp(s->frames, "0")) {
+        av_log(ctx, AV_LOG_ERROR, "frames=%s is for slow motion, extend, loop and fill: say mode=slowmo too, or another\n",
+               s->frames);
         return AVERROR(EINVAL);
     }
-    if (s->frames && s->dup == DUP_SKIP) {
-        av_log(ctx, AV_LOG_ERROR, "dup=skip is for moving pictures, frames=%d for stills: use factor, or dup=keep\n", s->frames);
+    if (s->dup == DUP_SKIP && (s->mode > MARDINI_MODE_SLOWMO || (s->frames && strcmp(s->frames, "0")))) {
+        av_log(ctx, AV_LOG_ERROR, "dup=skip is for moving pictures in modes fps and slowmo, by a factor: use dup=keep\n");
         return AVERROR(EINVAL);
     }
     return 0;
@@ -310,12 +333,39 @@ static void release_one(LibmardiniContext *s, Given *given)
     av_frame_free(&given->planar);
 }
 
-static void release_given(LibmardiniContext *s, int nb)
+/** Let go what the timeline will not name again, or everything. */
+static void release_given(LibmardiniContext *s, int all)
 {
-    for (int i = 0; i < nb; i++)
-        release_one(s, &s->given[i]);
-    s->nb_given -= nb;
-    memmove(s->given, s->given + nb, s->nb_given * sizeof(*s->given));
+    int nb_left = 0;
+
+    for (int i = 0; i < s->nb_given; i++)
+        if (!all && mardini_timeline_wants(s->timeline, s->given[i].ordinal))
+            s->given[nb_left++] = s->given[i];
+        else
+            release_one(s, &s->given[i]);
+    s->nb_given = nb_left;
+}
+
+/** Hold a frame. On failure it stays the caller's. */
+static int add_given(LibmardiniContext *s, const Given *given)
+{
+    Given *all = av_fast_realloc(s->given, &s->given_size, (s->nb_given + 1) * sizeof(*all));
+
+    if (!all)
+        return AVERROR(ENOMEM);
+    s->given = all;
+    s->given[s->nb_given++] = *given;
+    return 0;
+}
+
+static Given *find_given(LibmardiniContext *s, int64_t ordinal)
+{
+    int i = 0;
+
+    while (i < s->nb_given && s->given[i].ordinal != ordinal)
+        i++;
+    av_assert0(i < s->nb_given);
+    return &s->given[i];
 }
 
 static void release_made(LibmardiniContext *s)
@@ -338,7 +388,8 @@ static av_cold void uninit(AVFilterContext *ctx)
                "%s lost; if the input changes its size or format, use -reinit_filter 0 and scale before this filter\n",
                nb_lost, nb_lost > 1 ? "s" : "", nb_lost > 1 ? "are" : "is");
 
-    release_given(s, s->nb_given);
+    release_given(s, 1);
+    av_freep(&s->given);
     while (s->nb_waiting)
         release_one(s, &s->waiting[--s->nb_waiting]);
     release_made(s);
@@ -408,16 +459,34 @@ static int open_timeline(AVFilterContext *ctx, AVFilterLink *inlink, AVFilterLin
     int ret;
 
     mardini_timeline_default_settings(&settings);
-    settings.mode       = s->frames ? MARDINI_MODE_TOTAL : s->mode;
-    settings.total      = s->frames;
+    settings.mode       = s->mode;
+    settings.total      = s->mode == MARDINI_MODE_EXTEND ? 12 : s->mode == MARDINI_MODE_LOOP ? 15 : 0;
+    settings.side       = s->side;
+    settings.context    = s->context;
+    if (s->mode == MARDINI_MODE_FILL) {
+        settings.named  = s->frames;
+        settings.detect = s->frames || s->detect ? s->detect : MARDINI_DETECT_GAPS | MARDINI_DETECT_REPEATS;
+    } else if (s->frames) {
+        char *end;
+        settings.total  = strtol(s->frames, &end, 10);
+        if (end == s->frames || *end || settings.total < 0) {
+            av_log(ctx, AV_LOG_ERROR, "frames=%s is not a number of frames\n", s->frames);
+            return AVERROR(EINVAL);
+        }
+        if (s->mode == MARDINI_MODE_SLOWMO && settings.total)
+            settings.mode = MARDINI_MODE_TOTAL;
+    }
+    s->detect           = settings.detect;
+    s->job              = settings.mode;
     settings.time_base  = (MardiniRational){ inlink->time_base.num, inlink->time_base.den };
     if (source_fps.num > 0 && source_fps.den > 0)
         settings.frame_rate = (MardiniRational){ source_fps.num, source_fps.den };
     settings.log        = log_line;
     settings.log_opaque = ctx;
+    ret = 0;
     if (settings.mode == MARDINI_MODE_FPS)
         ret = evaluate(ctx, "fps", s->fps_expr, source_fps, INT_MAX, &settings.rate);
-    else
+    else if (settings.mode == MARDINI_MODE_SLOWMO)
         ret = evaluate(ctx, "factor", s->factor_expr, source_fps, 1000000, &settings.rate);
     if (ret < 0)
         return ret;
@@ -430,6 +499,9 @@ static int open_timeline(AVFilterContext *ctx, AVFilterLink *inlink, AVFilterLin
     ff_filter_link(outlink)->frame_rate = frame_rate.num ? (AVRational){ frame_rate.num, frame_rate.den } : source_fps;
     if (settings.mode == MARDINI_MODE_SLOWMO && settings.rate.num > settings.rate.den)
         log_tempo(ctx, (double)settings.rate.num / settings.rate.den);
+    if (settings.mode == MARDINI_MODE_EXTEND && settings.side != MARDINI_SIDE_AFTER && source_fps.num > 0)
+        av_log(ctx, AV_LOG_INFO, "the sound starts with the picture by -af adelay=%.0f:all=1\n",
+               settings.total * 1000 / av_q2d(source_fps));
     return 0;
 }
 
@@ -675,47 +747,48 @@ static int show_to_library(LibmardiniContext *s, Given *given)
     return ret;
 }
 
-/** Whether the time jumps before given[i]: nothing is invented for a pause of the recording or a join of files. */
-static int is_jump(AVFilterContext *ctx, int i)
+/** Whether the time jumps before `after`: nothing is invented for a pause of the recording or a join of files. */
+static int is_jump(AVFilterContext *ctx, const Given *before, const Given *after)
 {
     LibmardiniContext *s = ctx->priv;
     const AVFilterLink *inlink = ctx->inputs[0];
     const AVRational rate = ff_filter_link(ctx->inputs[0])->frame_rate;
-    const Given *g = s->given;
     double gap, usual;
 
-    if (s->frames || g[i].pts == AV_NOPTS_VALUE)
+    if (s->job > MARDINI_MODE_SLOWMO || after->pts == AV_NOPTS_VALUE)
         return 0;
-    gap   = av_sat_sub64(g[i].pts, g[i - 1].pts) * av_q2d(inlink->time_base);
+    gap   = av_sat_sub64(after->pts, before->pts) * av_q2d(inlink->time_base);
     usual = rate.num > 0 && rate.den > 0 ? 1 / av_q2d(rate) : /* else the gap before it or after it tells */
-            i > 1 ? av_sat_sub64(g[i - 1].pts, g[i - 2].pts) * av_q2d(inlink->time_base) :
-            i + 1 < s->nb_given ? av_sat_sub64(g[i + 1].pts, g[i].pts) * av_q2d(inlink->time_base) : gap;
+            before->gap ? before->gap * av_q2d(inlink->time_base) :
+            after->ordinal < s->given[s->nb_given - 1].ordinal ? after[1].gap * av_q2d(inlink->time_base) : gap;
     if (gap <= 1 || gap <= REACH * usual)
         return 0;
     if (!s->warned_jump)
         av_log(ctx, AV_LOG_WARNING, "the time jumps by %.3f s after frame %"PRId64": such gaps are held, not filled; "
-               "scd=none fills them\n", gap, g[i - 1].ordinal);
+               "scd=none fills them\n", gap, before->ordinal);
     s->warned_jump = 1;
     return 1;
 }
 
-/** @return above 0 if a new scene starts with given[i], 0 if not, or a negative code */
-static int is_cut(AVFilterContext *ctx, int i)
+/** @return above 0 if a new scene starts with `after`, 0 if not, or a negative code */
+static int is_cut(AVFilterContext *ctx, Given *before, Given *after)
 {
     LibmardiniContext *s = ctx->priv;
-    Given *before = &s->given[i - 1], *after = &s->given[i];
     double score = -1;
     int ret;
 
-    if (after->cut < 0 && s->scd != SCD_NONE && is_jump(ctx, i)) {
-        s->nb_cuts++;
-        after->cut = 2;
-    }
-    if (after->cut >= 0)
+    if (after->cut >= 0 && after->compared == before->ordinal)
         return after->cut;
-    if (s->scd == SCD_NONE) {
+    after->compared = before->ordinal;
+    after->cut      = -1;
+    if (s->scd != SCD_NONE && is_jump(ctx, before, after)) {
+        s->nb_cuts++;
+        return after->cut = 2;
+    }
+    if (s->scd == SCD_NONE || before->made || after->made) {
         ret = 0;
-    } else if (av_dict_get(after->frame->metadata, "lavfi.scd.time", NULL, 0)) {
+    } else if (before->ordinal < after->ordinal &&
+               (after->marked || av_dict_get(after->frame->metadata, "lavfi.scd.time", NULL, 0))) {
         ret = 1;
     } else if ((ret = show_to_library(s, before)) < 0 || (ret = show_to_library(s, after)) < 0 ||
                (ret = mardini_compare(s->mardini, before->ordinal, after->ordinal, &score)) < 0) {
@@ -735,12 +808,16 @@ static int push_given(AVFilterContext *ctx, Given *given, int skip)
     LibmardiniContext *s = ctx->priv;
     int ret = mardini_timeline_push(s->timeline, given->frame->pts, DURATION(given->frame), &given->pts);
 
-    if (ret > 0 && !skip) {
-        av_assert0(s->nb_given < FF_ARRAY_ELEMS(s->given));
-        s->given[s->nb_given++] = *given;
-        return 0;
-    }
-    if (ret > 0) {
+    if (ret > 0 && !skip && mardini_timeline_wants(s->timeline, given->ordinal)) {
+        given->marked = s->marked;
+        s->marked     = 0;
+        given->gap    = s->nb_given ? av_sat_sub64(given->pts, s->given[s->nb_given - 1].pts) : 0;
+        ret = add_given(s, given);
+        if (ret >= 0)
+            return 0;
+    } else if (ret > 0 && !skip) { /* it is to be made anew */
+        s->marked |= !!av_dict_get(given->frame->metadata, "lavfi.scd.time", NULL, 0);
+    } else if (ret > 0) {
         ret = mardini_timeline_skip(s->timeline);
         s->nb_skipped++;
     }
@@ -777,8 +854,8 @@ static int is_repeat(AVFilterContext *ctx, Given *given)
     b = frame_planes(given->planar ? given->planar : given->frame);
     ret = mardini_is_repeat(&s->format, &a, &b);
     if (ret == MARDINI_ERR(ENOSYS))
-        av_log(ctx, AV_LOG_ERROR, "dup=skip looks at pictures in host memory: put hwdownload and format before this "
-               "filter, or use dup=keep\n");
+        av_log(ctx, AV_LOG_ERROR, "%s looks at pictures in host memory: put hwdownload and format before this "
+               "filter\n", s->dup == DUP_SKIP ? "dup=skip" : "detect=repeats");
     return ret;
 }
 
@@ -786,9 +863,15 @@ static int is_repeat(AVFilterContext *ctx, Given *given)
 static int arrive(AVFilterContext *ctx, Given given)
 {
     LibmardiniContext *s = ctx->priv;
-    const int skips = s->dup == DUP_SKIP && !given.off && s->nb_given && !s->given[s->nb_given - 1].off;
+    const int skips = s->dup == DUP_SKIP && s->job <= MARDINI_MODE_SLOWMO && !given.off && s->nb_given &&
+                      !s->given[s->nb_given - 1].off;
     int ret = 0;
 
+    if (s->nb_given && s->detect & (MARDINI_DETECT_REPEATS | MARDINI_DETECT_FREEZES)) {
+        ret = is_repeat(ctx, &given);
+        if (ret > 0)
+            ret = mardini_timeline_repeat(s->timeline);
+    }
     if (skips || s->nb_waiting) {
         const int repeats = is_repeat(ctx, &given);
 
@@ -800,9 +883,7 @@ static int arrive(AVFilterContext *ctx, Given given)
         s->still &= repeats;
         ret = FFMIN(repeats, 0);
         if (ret >= 0 && s->nb_waiting) {
-            s->given[s->nb_given] = given; /* looked at, not counted yet */
-            ret   = is_cut(ctx, s->nb_given);
-            given = s->given[s->nb_given];
+            ret = is_cut(ctx, &s->given[s->nb_given - 1], &given);
             if (ret == 2) { /* somewhere since the last: each gap is looked at by itself */
                 given.cut = -1;
                 s->nb_cuts--;
@@ -885,7 +966,22 @@ static void set_time(AVFilterContext *ctx, AVFrame *frame, const MardiniSlot *sl
     DURATION(frame)  = slot->duration;
 }
 
-/** A given frame at the time of the slot, the picture shared. */
+/** Hold what was made for a slot that later ones name. */
+static int keep_frame(LibmardiniContext *s, const AVFrame *frame, const MardiniSlot *slot)
+{
+    Given given = { .frame = av_frame_clone(frame), .ordinal = slot->keep, .made = 1, .cut = -1 };
+    int ret;
+
+    if (!given.frame)
+        return AVERROR(ENOMEM);
+    given.off = find_given(s, slot->before)->off;
+    ret = add_given(s, &given);
+    if (ret < 0)
+        av_frame_free(&given.frame);
+    return ret;
+}
+
+/** A given frame at the time of the slot, the picture shared; *out is NULL if the slot is to be shown later. */
 static int put_given(AVFilterContext *ctx, const Given *given, enum Hold why, AVFrame **out)
 {
     LibmardiniContext *s = ctx->priv;
@@ -909,17 +1005,17 @@ static int put_given(AVFilterContext *ctx, const Given *given, enum Hold why, AV
     }
     if (why == HOLD_CUT)
         ret = av_dict_set(&frame->metadata, "lavfi.mardini.cut", "1", 0);
-    if (ret < 0) {
+    if (ret >= 0 && s->slot.keep < -1)
+        ret = keep_frame(s, frame, &s->slot);
+    if (ret < 0 || s->slot.kind == MARDINI_SLOT_AHEAD)
         av_frame_free(&frame);
-        return ret;
-    }
     s->have_slot = 0;
     *out = frame;
-    return 0;
+    return ret;
 }
 
-/** An empty frame for the slot, between given[i] and the next. */
-static AVFrame *new_frame(AVFilterContext *ctx, int i, const MardiniSlot *slot)
+/** An empty frame for the slot. */
+static AVFrame *new_frame(AVFilterContext *ctx, const MardiniSlot *slot)
 {
     LibmardiniContext *s = ctx->priv;
     AVFilterLink *outlink = ctx->outputs[0];
@@ -927,7 +1023,7 @@ static AVFrame *new_frame(AVFilterContext *ctx, int i, const MardiniSlot *slot)
 
     if (!frame)
         return NULL;
-    if (av_frame_copy_props(frame, s->given[i].frame) < 0 ||
+    if (av_frame_copy_props(frame, find_given(s, slot->before)->frame) < 0 ||
         av_dict_set(&frame->metadata, "lavfi.mardini.synthesized", "1", 0) < 0 ||
         av_dict_set(&frame->metadata, "lavfi.mardini.cut", NULL, 0) < 0) {
         av_frame_free(&frame);
@@ -938,61 +1034,65 @@ static AVFrame *new_frame(AVFilterContext *ctx, int i, const MardiniSlot *slot)
     return frame;
 }
 
-/** Choose what the gap after given[i] is made from: given[*first] .. given[*last]. */
-static int choose_references(AVFilterContext *ctx, int i, double times[REFERENCES_MAX], int *first, int *last)
+/**
+ * Choose what a slot is made from: of its references those that no cut parts from `before` and `after`.
+ *
+ * @param first  receives the index of the first of them
+ * @return their number, 0 if a cut lies between `before` and `after`, or a negative code
+ */
+static int choose_references(AVFilterContext *ctx, const MardiniSlot *slot, int *first)
 {
     LibmardiniContext *s = ctx->priv;
-    const Given *g = s->given;
-    const double gap = av_sat_sub64(g[i + 1].pts, g[i].pts);
-    int ret;
+    Given *given[MARDINI_WINDOW];
+    int before = 0, last, ret;
 
-    *first = i;
-    *last  = i + 1;
-    if (i > 0 && av_sat_sub64(g[i].pts, g[i - 1].pts) <= REACH * gap) {
-        ret = is_cut(ctx, i);
-        if (ret < 0)
-            return ret;
-        *first -= !ret;
-    }
-    if (i + 2 < s->nb_given && av_sat_sub64(g[i + 2].pts, g[i + 1].pts) <= REACH * gap) {
-        ret = is_cut(ctx, i + 2);
-        if (ret < 0)
-            return ret;
-        *last += !ret;
-    }
-    for (int f = *first; f <= *last; f++)
-        times[f - *first] = av_sat_sub64(g[f].pts, g[i].pts) / gap;
-    return 0;
+    for (int n = 0; n < slot->num_references; n++)
+        given[n] = find_given(s, slot->references[n]);
+    while (slot->times[before] < 0)
+        before++;
+    ret = is_cut(ctx, given[before], given[before + 1]);
+    if (ret)
+        return FFMIN(ret, 0);
+    *first = before;
+    while (*first > 0 && !(ret = is_cut(ctx, given[*first - 1], given[*first])))
+        (*first)--;
+    last = before + 1;
+    while (ret >= 0 && last + 1 < slot->num_references && !(ret = is_cut(ctx, given[last], given[last + 1])))
+        last++;
+    return ret < 0 ? ret : last - *first + 1;
 }
 
-/** Make the frames of the gap after given[i], CHUNK of them at most, from the waiting slot on. */
-static int make_chunk(AVFilterContext *ctx, int i)
+static int same_window(const MardiniSlot *a, const MardiniSlot *b)
+{
+    return a->kind == b->kind && a->num_references == b->num_references &&
+           !memcmp(a->references, b->references, a->num_references * sizeof(*a->references));
+}
+
+/** Make the frames of the waiting slot's window, CHUNK of them at most, from the slot on, from `nb` of its references. */
+static int make_chunk(AVFilterContext *ctx, int first, int nb)
 {
     LibmardiniContext *s = ctx->priv;
-    AVFilterLink *inlink = ctx->inputs[0];
-    const AVRational nanosecond = { 1, 1000000000 };
-    const int64_t origin = av_rescale_q(s->given[i].pts, inlink->time_base, nanosecond);
-    int64_t ids[REFERENCES_MAX], keys[CHUNK];
-    double times[REFERENCES_MAX], masked[CHUNK];
+    const MardiniSlot window = s->slot;
+    const int max = FFMIN(CHUNK, MARDINI_WINDOW - window.num_references);
+    MardiniSlot slots[CHUNK];
+    int64_t keys[CHUNK];
+    double masked[CHUNK];
     float confidence[CHUNK];
     MardiniFrame out[CHUNK];
     int64_t start;
-    int first, last, ret = choose_references(ctx, i, times, &first, &last);
+    int ret;
 
-    if (ret < 0)
-        return ret;
-    for (int f = first; f <= last; f++) {
-        ret = show_to_library(s, &s->given[f]);
+    for (int f = first; f < first + nb; f++) {
+        ret = show_to_library(s, find_given(s, window.references[f]));
         if (ret < 0)
             return ret;
-        ids[f - first] = s->given[f].ordinal;
     }
 
     s->nb_made = s->made_index = 0;
     do {
         const int n = s->nb_made;
 
-        s->made[n] = new_frame(ctx, i, &s->slot);
+        s->made[n] = new_frame(ctx, &s->slot);
         if (!s->made[n])
             return AVERROR(ENOMEM);
         s->nb_made++;
@@ -1000,20 +1100,20 @@ static int make_chunk(AVFilterContext *ctx, int i)
             !(s->planar[n] = alloc_planar(s, s->made[n]->width, s->made[n]->height)))
             return AVERROR(ENOMEM);
         out[n]    = frame_planes(s->planar[n] ? s->planar[n] : s->made[n]);
+        slots[n]  = s->slot;
         masked[n] = s->slot.position;
-        /* Noise belongs to the gap of the source, wherever a clip was cut and however it is stretched. */
-        keys[n]   = origin;
+        keys[n]   = s->slot.key;
         ret = mardini_timeline_next(s->timeline, &s->slot);
         s->have_slot = ret >= 0;
         if (ret < 0 && ret != MARDINI_ERR(EAGAIN) && ret != MARDINI_ERR(ENODATA))
             return ret;
-    } while (s->have_slot && s->nb_made < CHUNK && s->slot.kind == MARDINI_SLOT_MADE &&
-             s->slot.before == s->given[i].ordinal);
+    } while (s->have_slot && s->nb_made < max && same_window(&window, &s->slot));
 
-    av_log(ctx, AV_LOG_VERBOSE, "%d made between frames %"PRId64" and %"PRId64", from frames %"PRId64" to %"PRId64"\n",
-           s->nb_made, s->given[i].ordinal, s->given[i + 1].ordinal, ids[0], ids[last - first]);
+    av_log(ctx, AV_LOG_VERBOSE, "%d made %s frames %"PRId64" and %"PRId64", from frames %"PRId64" to %"PRId64"\n",
+           s->nb_made, window.position > 0 && window.position < 1 ? "between" : "beyond", window.before, window.after, window.references[first], window.references[first + nb - 1]);
     start = av_gettime_relative();
-    ret = mardini_make(s->mardini, ids, times, last - first + 1, masked, s->nb_made, keys, out, confidence);
+    ret = mardini_make(s->mardini, window.references + first, window.times + first, nb, masked, s->nb_made, keys, out,
+                       confidence);
     if (ret < 0)
         return ret;
     s->time   += av_gettime_relative() - start;
@@ -1025,8 +1125,12 @@ static int make_chunk(AVFilterContext *ctx, int i)
             copy_samples(s->made[n], s->planar[n]);
         snprintf(value, sizeof(value), "%.3f", confidence[n]);
         ret = av_dict_set(&s->made[n]->metadata, "lavfi.mardini.confidence", value, 0);
+        if (ret >= 0 && slots[n].keep < -1)
+            ret = keep_frame(s, s->made[n], &slots[n]);
         if (ret < 0)
             return ret;
+        if (slots[n].kind == MARDINI_SLOT_AHEAD)
+            av_frame_free(&s->made[n]);
     }
     return 0;
 }
@@ -1039,49 +1143,42 @@ static int make_chunk(AVFilterContext *ctx, int i)
 static int next_frame(AVFilterContext *ctx, AVFrame **out)
 {
     LibmardiniContext *s = ctx->priv;
-    int i = 0, ret;
+    int first, ret;
 
-    if (s->made_index < s->nb_made) {
-        *out = s->made[s->made_index];
-        s->made[s->made_index++] = NULL;
-        return 0;
-    }
-    if (!s->have_slot) {
-        ret = mardini_timeline_next(s->timeline, &s->slot);
-        /* Whatever comes next lies behind the last but two, unless all of them are wanted. */
-        if (ret == MARDINI_ERR(EAGAIN) && !s->frames && s->nb_given > 3)
-            release_given(s, s->nb_given - 3);
-        if (ret < 0)
-            return ret == MARDINI_ERR(EAGAIN) ? AVERROR(EAGAIN) : ret == MARDINI_ERR(ENODATA) ? AVERROR_EOF : ret;
-        s->have_slot = 1;
-    }
-    while (i < s->nb_given && s->given[i].ordinal < s->slot.before)
-        i++;
-    av_assert0(i < s->nb_given && s->given[i].ordinal == s->slot.before);
-    if (i > 1) { /* the one before it is a reference of the gap after it */
-        release_given(s, i - 1);
-        i = 1;
-    }
-    s->shown = s->slot.before;
-    if (s->slot.kind != MARDINI_SLOT_MADE)
-        return put_given(ctx, &s->given[i], HOLD_END, out);
+    for (*out = NULL; !*out;) {
+        if (s->made_index < s->nb_made) {
+            *out = s->made[s->made_index];
+            s->made[s->made_index++] = NULL;
+            continue;
+        }
+        if (!s->have_slot) {
+            ret = mardini_timeline_next(s->timeline, &s->slot);
+            if (ret < 0) {
+                release_given(s, 0);
+                return ret == MARDINI_ERR(EAGAIN) ? AVERROR(EAGAIN) : ret == MARDINI_ERR(ENODATA) ? AVERROR_EOF : ret;
+            }
+            s->have_slot = 1;
+        }
+        release_given(s, 0);
+        s->shown = FFMAX(s->shown, s->slot.before);
+        if (!s->slot.num_references) {
+            ret = put_given(ctx, find_given(s, s->slot.before), HOLD_END, out);
+        } else {
+            Given *nearer = find_given(s, s->slot.position < 0.5 ? s->slot.before : s->slot.after);
 
-    av_assert0(i + 1 < s->nb_given);
-    if (s->given[i].off)
-        return put_given(ctx, &s->given[i + (s->slot.position >= 0.5)], HOLD_OFF, out);
-    if (i + 2 >= s->nb_given && !s->status)
-        return AVERROR(EAGAIN);
-    ret = is_cut(ctx, i + 1);
-    if (ret < 0)
-        return ret;
-    if (ret)
-        return put_given(ctx, &s->given[i + (s->slot.position >= 0.5)], HOLD_CUT, out);
-    ret = make_chunk(ctx, i);
-    if (ret < 0) {
-        release_made(s);
-        return ret;
+            if (find_given(s, s->slot.before)->off)
+                ret = put_given(ctx, nearer, HOLD_OFF, out);
+            else if (!(ret = choose_references(ctx, &s->slot, &first)))
+                ret = put_given(ctx, nearer, HOLD_CUT, out);
+            else if (ret > 0)
+                ret = make_chunk(ctx, first, ret);
+        }
+        if (ret < 0) {
+            release_made(s);
+            return ret;
+        }
     }
-    return next_frame(ctx, out);
+    return 0;
 }
 
 static int activate(AVFilterContext *ctx)
@@ -1138,10 +1235,10 @@ static int process_command(AVFilterContext *ctx, const char *cmd, const char *ar
     LibmardiniContext *s = ctx->priv;
     const int dup = s->dup, ret = ff_filter_process_command(ctx, cmd, arg, res, len, flags);
 
-    if (ret < 0 || s->dup == dup || s->dup != DUP_SKIP || (!s->frames && !s->format.on_card))
+    if (ret < 0 || s->dup == dup || s->dup != DUP_SKIP || (s->job <= MARDINI_MODE_SLOWMO && !s->format.on_card))
         return ret;
     s->dup = dup;
-    av_log(ctx, AV_LOG_ERROR, "dup=skip is neither for frames=N nor for frames on a card\n");
+    av_log(ctx, AV_LOG_ERROR, "dup=skip is for fps and slowmo by a factor, and for frames in host memory\n");
     return AVERROR(EINVAL);
 }
 
@@ -1165,7 +1262,7 @@ static const AVFilterPad mardini_outputs[] = {
 
 const FILTER_TYPE ff_vf_mardini = {
     PUBLIC(name)        = "mardini",
-    PUBLIC(description) = NULL_IF_CONFIG_SMALL("Make the frames between given ones: higher frame rate, slow motion."),
+    PUBLIC(description) = NULL_IF_CONFIG_SMALL("Make frames from given ones: higher frame rate, slow motion, extension, loops, repair."),
     PUBLIC(priv_class)  = &mardini_class,
     PUBLIC(flags)       = AVFILTER_FLAG_SUPPORT_TIMELINE_INTERNAL,
     .priv_size          = sizeof(LibmardiniContext),

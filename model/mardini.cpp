@@ -308,6 +308,7 @@ void mardini_timeline_default_settings(MardiniTimelineSettings *settings)
     settings->mode = MARDINI_MODE_FPS;
     settings->rate = {60, 1};
     settings->frame_rate = {0, 1};
+    settings->side = MARDINI_SIDE_AFTER;
 }
 
 int mardini_timeline_open(MardiniTimeline **timeline, const MardiniTimelineSettings *settings)
@@ -358,6 +359,19 @@ int mardini_timeline_skip(MardiniTimeline *timeline)
         timeline->timeline.skip();
         return 0;
     });
+}
+
+int mardini_timeline_repeat(MardiniTimeline *timeline)
+{
+    if (!timeline)
+        return MARDINI_ERR(EINVAL);
+    timeline->timeline.repeat();
+    return 0;
+}
+
+int mardini_timeline_wants(const MardiniTimeline *timeline, int64_t ordinal)
+{
+    return timeline && timeline->timeline.wants(ordinal);
 }
 
 int mardini_timeline_end(MardiniTimeline *timeline, int64_t pts)

@@ -14,9 +14,11 @@
  * Two objects that know nothing of each other:
  *
  *  - MardiniTimeline: time stamps in, output slots out. It says for every output
- *    frame when it is shown and which two given frames it lies between. No pixels.
+ *    frame when it is shown and which given frames it is made from. No pixels.
  *  - MardiniContext: a loaded network and the given frames it has been shown.
- *    It makes the frames between them.
+ *    It makes the others.
+ *
+ * A job is a choice of positions, and the timeline makes it: nothing else knows a job's name.
  *
  * Every function returns 0 or a count on success and a negative MARDINI_ERR() code
  * on failure. A failure sends one line through the log callback and changes nothing
@@ -86,12 +88,32 @@ typedef enum MardiniMode {
     MARDINI_MODE_FPS    = 0, ///< output frames at first pts + k / rate
     MARDINI_MODE_SLOWMO = 1, ///< time stretched by rate; rate - 1 new frames in each gap
     MARDINI_MODE_TOTAL  = 2, ///< `total` frames over the whole span, at the input's mean rate
+    MARDINI_MODE_FILL   = 3, ///< the input's own rate; frames named or found are made anew
+    MARDINI_MODE_EXTEND = 4, ///< the input's own rate; `total` frames after it, before it, or both
+    MARDINI_MODE_LOOP   = 5, ///< the input's own rate; `total` frames that lead from its last to its first
 } MardiniMode;
+
+typedef enum MardiniSide {
+    MARDINI_SIDE_AFTER  = 0,
+    MARDINI_SIDE_BEFORE = 1, ///< the input is shown as much later
+    MARDINI_SIDE_BOTH   = 2, ///< `total` frames on either side
+} MardiniSide;
+
+/** What a timeline in MARDINI_MODE_FILL looks for. */
+enum MardiniDetect {
+    MARDINI_DETECT_GAPS    = 1, ///< time stamps 1.5 nominal intervals apart and more, up to five seconds
+    MARDINI_DETECT_REPEATS = 2, ///< up to four frames in a row that mardini_timeline_repeat() named
+    MARDINI_DETECT_FREEZES = 4, ///< more of them in a row
+};
 
 typedef struct MardiniTimelineSettings {
     int mode;                   ///< MardiniMode; default MARDINI_MODE_FPS
     MardiniRational rate;       ///< fps, or the factor (>= 1) of SLOWMO; default 60/1
-    int64_t total;              ///< frames to put out, TOTAL only; 2 or more
+    int64_t total;              ///< frames to put out, 2 or more, TOTAL; to make, 1 or more, EXTEND (a side) and LOOP
+    const char *named;          ///< FILL: ordinals of frames, as in 10-14+20; NULL: none
+    int detect;                 ///< FILL: MardiniDetect, or'ed; default 0
+    int side;                   ///< EXTEND: MardiniSide; default MARDINI_SIDE_AFTER
+    int context;                ///< EXTEND: frames that each window starts from, 2 .. 16; 0: five, or as many as there are
     MardiniRational time_base;  ///< seconds a tick of the input's pts; no default
     MardiniRational frame_rate; ///< the input's nominal rate, or 0/1 if it has none; default 0/1
     MardiniLog log;             ///< NULL: silence
@@ -100,8 +122,9 @@ typedef struct MardiniTimelineSettings {
 
 typedef enum MardiniSlotKind {
     MARDINI_SLOT_GIVEN = 0, ///< the given frame `before`, bit for bit
-    MARDINI_SLOT_MADE  = 1, ///< lies between `before` and `after` at `position`
-    MARDINI_SLOT_HELD  = 2, ///< past the last given frame, which is repeated
+    MARDINI_SLOT_MADE  = 1, ///< made from `references`, at `position`
+    MARDINI_SLOT_HELD  = 2, ///< nothing to make it from: the given frame `before` is repeated
+    MARDINI_SLOT_AHEAD = 3, ///< as MADE, to be kept as `keep` and not put out: a GIVEN slot shows it later
 } MardiniSlotKind;
 
 /** One output frame. */
@@ -110,8 +133,13 @@ typedef struct MardiniSlot {
     int64_t pts;       ///< in the timeline's output time base
     int64_t duration;  ///< likewise, 0 or more
     int64_t before;    ///< ordinal of the given frame at or before it, 0 for the first pushed
-    int64_t after;     ///< of the next one that takes part if kind is MADE, else = before
-    double position;   ///< 0 < position < 1 if kind is MADE, in gaps; else 0
+    int64_t after;     ///< of the next one that takes part if kind is MADE or AHEAD, else = before
+    double position;   ///< of MADE and AHEAD, in gaps from `before` to `after`: 0 .. 1 between them, else beyond; else 0
+    int64_t keep;      ///< of MADE and AHEAD: the ordinal, below -1, that later slots call it by; -1: none will
+    int64_t key;       ///< of MADE and AHEAD: names the noise of all that is made of the same two frames: the time of `before`, nanoseconds
+    int num_references; ///< of MADE and AHEAD: 2 or more, else 0
+    int64_t references[MARDINI_WINDOW - 1]; ///< ordinals in order of time, `before` and `after` side by side among them
+    double times[MARDINI_WINDOW - 1];       ///< theirs, as `position`
 } MardiniSlot;
 
 typedef struct MardiniTimeline MardiniTimeline;
@@ -148,9 +176,18 @@ MARDINI_API int mardini_timeline_push(MardiniTimeline *timeline, int64_t pts, in
 
 /**
  * The frame pushed last only repeats the picture before it: what lies between its neighbours is spread evenly over
- * both gaps, its own slot included. Count and times of the slots stay. Not for the first frame, nor for TOTAL.
+ * both gaps, its own slot included. Count and times of the slots stay. Not for the first frame; for FPS and
+ * SLOWMO.
  */
 MARDINI_API int mardini_timeline_skip(MardiniTimeline *timeline);
+
+/**
+ * The next frame to be pushed shows the same picture as the one before it. For MARDINI_MODE_FILL.
+ */
+MARDINI_API int mardini_timeline_repeat(MardiniTimeline *timeline);
+
+/** @return 1 if the last slot or a later one may name the frame of this ordinal, 0 if it can be let go */
+MARDINI_API int mardini_timeline_wants(const MardiniTimeline *timeline, int64_t ordinal);
 
 /**
  * No frame follows.
@@ -160,8 +197,8 @@ MARDINI_API int mardini_timeline_skip(MardiniTimeline *timeline);
 MARDINI_API int mardini_timeline_end(MardiniTimeline *timeline, int64_t pts);
 
 /**
- * Take the next output slot. A slot is handed out as soon as the frames it lies between are known, and,
- * for SLOWMO, those of the slot after it, which end its duration; for TOTAL, when the end is known.
+ * Take the next output slot. A slot is handed out as soon as the frames it is made from are known (two on
+ * either side), and, for SLOWMO, those of the slot after it, which end its duration; for TOTAL, when the end is known.
  *
  * @return 0, MARDINI_ERR(EAGAIN) if a frame or the end must be told first,
  *         MARDINI_ERR(ENODATA) after the last slot

@@ -27,15 +27,11 @@ namespace {
 using Wide = __int128;
 
 constexpr int64_t TERM_MAX = INT32_MAX; ///< AVRational's limit
+constexpr int REACH = 16; ///< a neighbour this many gaps away tells nothing about the gap
 
 Wide divide_down(Wide a, Wide b)
 {
     return a / b - (a % b < 0);
-}
-
-Wide divide_near(Wide a, Wide b)
-{
-    return divide_down(2 * a + b, 2 * b);
 }
 
 Wide divisor(Wide a, Wide b)
@@ -43,14 +39,6 @@ Wide divisor(Wide a, Wide b)
     while (b)
         a = std::exchange(b, a % b);
     return a;
-}
-
-int64_t narrow(Wide value)
-{
-    if (value <= INT64_MIN || value > INT64_MAX)
-        throw Error(EINVAL, "an output time does not fit 64 bits: the time stamps are too large for this factor "
-                            "or frame rate; reset them upstream (setpts=PTS-STARTPTS)");
-    return static_cast<int64_t>(value);
 }
 
 /// num/den as a position inside a gap, never at its ends.
@@ -72,6 +60,19 @@ MardiniRational checked(MardiniRational r, const char *name)
 }
 
 } // namespace
+
+Wide divide_near(Wide a, Wide b)
+{
+    return divide_down(2 * a + b, 2 * b);
+}
+
+int64_t narrow(Wide value)
+{
+    if (value <= INT64_MIN || value > INT64_MAX)
+        throw Error(EINVAL, "an output time does not fit 64 bits: the time stamps are too large for this factor "
+                            "or frame rate; reset them upstream (setpts=PTS-STARTPTS)");
+    return static_cast<int64_t>(value);
+}
 
 Timeline::Timeline(const MardiniTimelineSettings &settings) : in_(settings)
 {
@@ -106,6 +107,11 @@ Timeline::Timeline(const MardiniTimelineSettings &settings) : in_(settings)
             throw Error(EINVAL, text("a total of %" PRId64 " frames: 2 or more are wanted", in_.total));
         if (has_frame_rate())
             set_common_base({in_.frame_rate.den, in_.frame_rate.num});
+        break;
+    case MARDINI_MODE_FILL:
+    case MARDINI_MODE_EXTEND:
+    case MARDINI_MODE_LOOP:
+        check_job();
         break;
     default:
         throw Error(EINVAL, text("mode %d is unknown", in_.mode));
@@ -182,6 +188,7 @@ bool Timeline::push(int64_t pts, int64_t duration, int64_t *placed)
                                           "one before: such frames are left out",
                                           ordinal, pts, last_.pts));
         }
+        repeat_ = false;
         return false;
     }
     if (first)
@@ -191,7 +198,8 @@ bool Timeline::push(int64_t pts, int64_t duration, int64_t *placed)
     anchor_ = stamped || first ? pts : anchor_;
     unstamped_ = stamped || first ? 0 : unstamped_ + 1;
     last_ = {ordinal, pts, std::max<int64_t>(duration, 0)};
-    given_.push_back(last_);
+    taken_++;
+    take(last_);
     if (placed)
         *placed = pts;
     return true;
@@ -199,9 +207,12 @@ bool Timeline::push(int64_t pts, int64_t duration, int64_t *placed)
 
 void Timeline::skip()
 {
-    if (given_.size() < 2 || given_.back().ordinal != last_.ordinal || in_.mode == MARDINI_MODE_TOTAL || ended_)
-        throw Error(EINVAL, "there is no frame to skip: the first, one left out and those of a total cannot be");
+    if (given_.size() < 2 || given_.back().ordinal != last_.ordinal || in_.mode > MARDINI_MODE_SLOWMO || ended_)
+        throw Error(EINVAL, "there is no frame to skip: the first and one left out cannot be, nor those of other jobs than "
+                            "fps and slowmo");
     given_.back().skipped = true;
+    known_.pop_back();
+    wanted_.erase(last_.ordinal);
 }
 
 void Timeline::end(int64_t pts)
@@ -209,6 +220,10 @@ void Timeline::end(int64_t pts)
     if (ended_)
         return;
     ended_ = true;
+    const auto skipped = std::find_if(given_.rbegin(), given_.rend(), [](const Given &given) { return !given.skipped; });
+    for (auto given = skipped.base(); given != given_.end(); given++)
+        know(*given); // nothing follows: they stay as they are
+    end_job();
     if (last_.ordinal < 0)
         return;
     const int64_t n = static_cast<int64_t>(given_.size());
@@ -234,15 +249,24 @@ void Timeline::end(int64_t pts)
 int Timeline::next(MardiniSlot *slot)
 {
     MardiniSlot out = {};
+    out.keep = -1;
     int ret = 0;
-    if (in_.mode == MARDINI_MODE_FPS)
-        ret = next_fps(&out);
-    else if (in_.mode == MARDINI_MODE_SLOWMO)
-        ret = next_slowmo(&out);
-    else
-        ret = next_total(&out);
-    if (ret == 0 && !spread(&out))
-        ret = MARDINI_ERR(EAGAIN);
+    switch (in_.mode) {
+    case MARDINI_MODE_FPS:
+        ret = surround(&out, next_fps(&out));
+        break;
+    case MARDINI_MODE_SLOWMO:
+        ret = surround(&out, next_slowmo(&out));
+        break;
+    case MARDINI_MODE_TOTAL:
+        ret = surround(&out, next_total(&out));
+        break;
+    case MARDINI_MODE_FILL:
+        ret = next_fill(&out);
+        break;
+    default:
+        ret = next_own_rate(&out);
+    }
     if (ret == 0) {
         last_step_ = out.duration;
         slots_++;
@@ -290,6 +314,71 @@ bool Timeline::spread(MardiniSlot *slot) const
     slot->after = after->ordinal;
     slot->position = inside(double(Wide(start) - before->pts) + inside_gap, double(Wide(after->pts) - before->pts));
     return true;
+}
+
+void Timeline::know(const Given &given)
+{
+    known_.push_back(given);
+    wanted_.insert(given.ordinal);
+}
+
+/// Let the first `count` of the known frames go.
+void Timeline::let_go(size_t count)
+{
+    for (; count > 0; count--) {
+        const int64_t ordinal = known_.front().ordinal;
+        known_.pop_front();
+        const bool opens = std::any_of(opening_.begin(), opening_.end(),
+                                       [&](const Given &given) { return given.ordinal == ordinal; });
+        if (!opens)
+            wanted_.erase(ordinal);
+    }
+}
+
+/// What a made slot is made from: references, with before at index `before` and after at the next, `gap` ticks later.
+void Timeline::set_window(MardiniSlot *slot, const std::vector<Given> &references, size_t before, Wide gap) const
+{
+    const Given &b = references[before];
+    const double ticks = static_cast<double>(gap);
+    slot->before = b.ordinal;
+    slot->after = references[before + 1].ordinal;
+    slot->num_references = static_cast<int>(references.size());
+    for (size_t f = 0; f < references.size(); f++) {
+        slot->references[f] = references[f].ordinal;
+        slot->times[f] = static_cast<double>(Wide(references[f].pts) - b.pts) / ticks;
+    }
+    // Noise belongs to the gap of the source, wherever a clip was cut and however it is stretched.
+    const Wide origin = divide_near(Wide(b.pts) * in_.time_base.num * 1000000000, in_.time_base.den);
+    slot->key = static_cast<int64_t>(static_cast<uint64_t>(origin));
+}
+
+/// Two frames on either side of a made slot, unless they are so far away that they tell nothing. `ret` is next_*()'s.
+int Timeline::surround(MardiniSlot *slot, int ret)
+{
+    if (ret == 0 && !spread(slot))
+        ret = MARDINI_ERR(EAGAIN);
+    const int64_t from = ret == 0 ? slot->before : given_.empty() || in_.mode == MARDINI_MODE_TOTAL ? -1 : given_[0].ordinal;
+    size_t b = 0;
+    while (b + 1 < known_.size() && known_[b].ordinal < from)
+        b++;
+    if (ret == 0 && slot->kind == MARDINI_SLOT_MADE) {
+        if (b + 2 >= known_.size() && !ended_)
+            return MARDINI_ERR(EAGAIN);
+        set_neighbours(slot, b);
+    }
+    if (b > 1)
+        let_go(b - 1);
+    return ret;
+}
+
+/// The window of known_[b], known_[b + 1] and one frame more on either side.
+void Timeline::set_neighbours(MardiniSlot *slot, size_t b) const
+{
+    const Wide gap = Wide(known_[b + 1].pts) - known_[b].pts;
+    const auto near = [&](size_t f) { return Wide(known_[f + 1].pts) - known_[f].pts <= REACH * gap; };
+    const size_t first = b > 0 && near(b - 1) ? b - 1 : b;
+    const size_t last = b + 2 < known_.size() && near(b + 1) ? b + 2 : b + 1;
+    set_window(slot, {known_.begin() + first, known_.begin() + last + 1}, b - first, gap);
 }
 
 /// An input time in output ticks.

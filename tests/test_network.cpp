@@ -188,9 +188,16 @@ TEST_CASE("references are the nearest on either side")
     CHECK(r.index == std::array<int, 2>{1, 2});
     CHECK(r.distance[0] == -0.25);
     CHECK(r.distance[1] == 0.75);
-    r = choose_references({0, 4, 8}, 10); // beyond the last: the two nearest
-    CHECK(r.index == std::array<int, 2>{1, 2});
-    CHECK(r.distance[1] == -0.5);
+    r = choose_references({0, 4, 8}, 10); // beyond the last: a pair far enough apart to tell the motion
+    CHECK(r.index == std::array<int, 2>{0, 2});
+    CHECK(r.distance[1] == -0.25);
+    std::vector<double> row;
+    for (int k = 0; k <= 12; k++)
+        row.push_back(k);
+    for (auto [time, first, second] : {std::tuple{13., 8, 12}, {16., 8, 12}, {20., 4, 12}, {99., 0, 12}, {-1., 0, 4}, {-7., 0, 7}}) {
+        INFO(time);
+        CHECK(choose_references(row, time).index == std::array<int, 2>{first, second});
+    }
     r = choose_references({3}, 5);
     CHECK(r.index == std::array<int, 2>{0, 0});
     CHECK(r.distance[0] == -2);

@@ -582,7 +582,7 @@ TEST_CASE("settings out of range are refused, one message each")
     bad[4].rate = {0, 1};
     bad[5].rate = {-60, 1};
     bad[6].rate = {(int64_t(1) << 40) + 1, 1};
-    bad[7].mode = 3;
+    bad[7].mode = 99;
     bad[8].mode = MARDINI_MODE_SLOWMO;
     bad[8].rate = {999, 1000};
     for (size_t b = 0; b < bad.size(); b++) {
@@ -669,14 +669,20 @@ TEST_CASE("slots come as soon as their frames are known")
     CHECK(mardini_timeline_next(timeline, &slot) == 0); // the first, at once
     CHECK(mardini_timeline_next(timeline, &slot) == MARDINI_ERR(EAGAIN));
     REQUIRE(mardini_timeline_push(timeline, 2, 0, nullptr) == 1);
+    CHECK(mardini_timeline_next(timeline, &slot) == MARDINI_ERR(EAGAIN)); // the frame after the gap is a reference too
+    REQUIRE(mardini_timeline_push(timeline, 4, 0, nullptr) == 1);
     CHECK(mardini_timeline_next(timeline, &slot) == 0);
     CHECK(slot.kind == MARDINI_SLOT_MADE);
     CHECK(slot.position == 0.5);
     CHECK(mardini_timeline_next(timeline, &slot) == 0);
     CHECK(slot.kind == MARDINI_SLOT_GIVEN);
     CHECK(mardini_timeline_next(timeline, &slot) == MARDINI_ERR(EAGAIN));
-    REQUIRE(mardini_timeline_end(timeline, 4) == 0);
-    CHECK(mardini_timeline_push(timeline, 6, 0, nullptr) == MARDINI_ERR(EINVAL));
+    REQUIRE(mardini_timeline_end(timeline, 6) == 0);
+    CHECK(mardini_timeline_push(timeline, 8, 0, nullptr) == MARDINI_ERR(EINVAL));
+    CHECK(mardini_timeline_next(timeline, &slot) == 0);
+    CHECK(slot.kind == MARDINI_SLOT_MADE);
+    CHECK(mardini_timeline_next(timeline, &slot) == 0);
+    CHECK(slot.kind == MARDINI_SLOT_GIVEN);
     CHECK(mardini_timeline_next(timeline, &slot) == 0);
     CHECK(slot.kind == MARDINI_SLOT_HELD);
     CHECK(mardini_timeline_next(timeline, &slot) == MARDINI_ERR(ENODATA));

@@ -161,7 +161,7 @@ TEST_CASE("the references of a masked frame are its nearest")
         return all;
     };
     CHECK(pairs({ 0, 4, 8 }, { 1, 5, 7.5 }) == std::vector<int> { 0, 1, 1, 2, 1, 2 });
-    CHECK(pairs({ 0, 4, 8 }, { 9, -1 }) == std::vector<int> { 1, 2, 0, 1 });
+    CHECK(pairs({ 0, 4, 8 }, { 9, -1 }) == std::vector<int> { 0, 2, 0, 2 });
     CHECK(pairs({ 3 }, { 1, 5 }) == std::vector<int> { 0, 0, 0, 0 });
     CHECK_THROWS(choose_pairs({}, { 1 }));
     CHECK_THROWS(choose_pairs({ 4, 0 }, { 1 }));

@@ -3,6 +3,8 @@
 //   out  the same, stacked, turned or rearranged
 #include "sample.h"
 
+#include "window.h"
+
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -17,14 +19,9 @@ std::vector<std::array<int, 2>> choose_pairs(const std::vector<double>& given,
 {
     TORCH_CHECK(!given.empty(), "a window needs at least one given frame, got none");
     TORCH_CHECK(std::is_sorted(given.begin(), given.end()), "the given times must rise");
-    int num = static_cast<int>(given.size());
     std::vector<std::array<int, 2>> pairs;
-    for (double at : masked) {
-        // first given frame after the masked one, pushed inside so that both exist
-        auto after = std::upper_bound(given.begin(), given.end(), at) - given.begin();
-        int second = std::clamp(static_cast<int>(after), std::min(1, num - 1), num - 1);
-        pairs.push_back({ std::max(second - 1, 0), second });
-    }
+    for (double at : masked)
+        pairs.push_back(choose_references(given, at).index);
     return pairs;
 }
 

@@ -23,8 +23,7 @@ struct Positions {
     std::vector<std::array<int, 2>> pair; // per masked: its two references, into given
 };
 
-/// The two references of every masked time: the nearest before and the nearest
-/// after; where one side is empty the two nearest, earlier one first; {0,0} where
+/// The two references of every masked time, as in window.h, earlier one first; {0,0} where
 /// only one frame is given. `given` must rise and not be empty.
 std::vector<std::array<int, 2>> choose_pairs(const std::vector<double>& given,
                                              const std::vector<double>& masked);

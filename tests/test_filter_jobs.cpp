@@ -1,0 +1,195 @@
+// The jobs at the input's own rate, through a running ffmpeg: fill, extend, loop, and stills far apart. Given frames
+// come out bit for bit, counts and times are exact, made ones are new, and what cannot be is said.
+
+#include "ffmpeg.h"
+
+#include "catch.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <set>
+
+using namespace ffmpeg;
+
+namespace {
+
+std::string source(int n, const std::string &format = "yuv420p")
+{
+    return "testsrc2=s=64x64:r=24,trim=end_frame=" + std::to_string(n) + ",format=" + format;
+}
+
+const std::vector<std::string> &originals()
+{
+    static const std::vector<std::string> hashes = graph(source(100)).hashes();
+    return hashes;
+}
+
+/// Given frame `first` is output frame `at`, and so on: bit for bit; every other frame is none of them.
+void check_frames(const Clip &out, int n, int before, int after, const std::set<int> &anew = {})
+{
+    INFO(out.output.err);
+    CHECK(out.output.status == 0);
+    REQUIRE(out.frames.size() == static_cast<size_t>(before + n + after));
+    const std::set<std::string> known(originals().begin(), originals().begin() + n);
+    for (int k = 0; k < static_cast<int>(out.frames.size()); k++) {
+        const Frame &frame = out.frames[static_cast<size_t>(k)];
+        const int f = k - before;
+        INFO("output frame " << k);
+        REQUIRE(frame.pts == k);
+        REQUIRE(frame.duration == 1);
+        if (f >= 0 && f < n && !anew.count(f))
+            REQUIRE(frame.hash == originals()[static_cast<size_t>(f)]);
+        else if (n > 1)
+            REQUIRE(known.count(frame.hash) == 0);
+    }
+}
+
+Clip job(int n, const std::string &options)
+{
+    return graph(source(n) + ",mardini=" + options, "1/24");
+}
+
+/// What a graph's windows were, as logged: given + masked frames.
+std::vector<std::string> windows(const std::string &graph)
+{
+    const Output output = shell("FFMPEG -v verbose -filter_complex \"" + graph + "\" -f null -");
+    CHECK(output.status == 0);
+    std::vector<std::string> out;
+    std::istringstream lines(output.err);
+    for (std::string line; std::getline(lines, line);) {
+        const size_t at = line.find("window: given "), masked = line.find(", masked");
+        if (at != std::string::npos)
+            out.push_back(std::to_string(count(line.substr(at, masked - at), "@")) + "+" +
+                          std::to_string(count(line.substr(masked + 2), " ")));
+    }
+    return out;
+}
+
+const std::string MOVING = "testsrc2=s=192x128:r=24,trim=end_frame=4,format=yuv420p,setsar=1";
+const std::string OTHER = "mandelbrot=s=192x128:r=24:start_scale=0.3:start_x=-0.7,format=yuv420p,setsar=1";
+
+} // namespace
+
+TEST_CASE("extend, loop and fill for every length")
+{
+    for (int n : {0, 1, 2, 3, 5, 16, 17, 18, 100}) {
+        INFO(n << " frames");
+        const int some = n > 0;
+        const Clip after = job(n, "mode=extend"), both = job(n, "mode=extend:side=both:frames=2"), loop = job(n, "mode=loop:frames=3");
+        check_frames(after, n, 0, 12 * some);
+        check_frames(both, n, 2 * some, 2 * some);
+        check_frames(loop, n, 0, 3 * some);
+        for (const Clip &clip : {after, both, loop})
+            if (n)
+                CHECK(count(clip.output.err, "one frame alone") == (n == 1));
+        if (n >= 5)
+            check_frames(job(n, "mode=fill:frames=1-2+4"), n, 0, 0, {1, 2, 4});
+    }
+}
+
+TEST_CASE("extend: before the start, any number, windows of 17, run twice equal")
+{
+    const Clip before = job(7, "mode=extend:frames=30:side=before");
+    check_frames(before, 7, 30, 0);
+    CHECK(job(7, "mode=extend:frames=30:side=before").frames == before.frames);
+    const std::vector<std::string> expected = {"5+12", "5+12", "5+6"};
+    CHECK(windows(source(7) + ",mardini=mode=extend:frames=30:side=before") == expected);
+    CHECK(windows(source(7) + ",mardini=mode=extend:frames=30") == expected);
+    CHECK(windows(source(10) + ",mardini=mode=extend:frames=9:context=8") == std::vector<std::string>{"8+9"});
+
+    CHECK(graph(source(7) + ",mardini=mode=extend:frames=3:side=both,metadata=select:key=lavfi.mardini.synthesized").frames.size() == 6);
+}
+
+TEST_CASE("extend and loop keep to a scene")
+{
+    // Four frames, a cut, three frames: what follows is made from the three alone.
+    const std::string two = MOVING + "[a];" + OTHER + ",trim=end_frame=3[b];[a][b]concat=n=2,settb=1/24";
+    const Clip whole = graph(two + ",mardini=mode=extend:frames=4"), alone = graph(OTHER + ",trim=end_frame=3,settb=1/24,mardini=mode=extend:frames=4");
+    REQUIRE(whole.frames.size() == 11);
+    REQUIRE(alone.frames.size() == 7);
+    for (size_t k = 0; k < 7; k++)
+        CHECK(whole.frames[k + 4].hash == alone.frames[k].hash);
+
+    // A join that would lead from one scene to another is held at both.
+    const Clip loop = graph(two + ",mardini=mode=loop:frames=4");
+    REQUIRE(loop.frames.size() == 11);
+    CHECK(loop.frames[7].hash == loop.frames[6].hash);
+    CHECK(loop.frames[8].hash == loop.frames[6].hash);
+    CHECK(loop.frames[9].hash == loop.frames[0].hash);
+    CHECK(loop.frames[10].hash == loop.frames[0].hash);
+}
+
+TEST_CASE("fill: repeats and gaps are found and made anew, a piece equals the whole")
+{
+    // Each sixth frame is a repeat of the one before it; the last of them leads nowhere and stays.
+    for (const char *format : {"yuv420p", "nv12", "gray10"}) {
+        const std::string repeats = source(20, format) + ",shuffleframes=0 1 2 3 4 4";
+        const Clip in = graph(repeats), out = graph(repeats + ",mardini=mode=fill", "1/24");
+        INFO(format << out.output.err);
+        CHECK(out.output.err == "");
+        REQUIRE(in.frames.size() >= 18);
+        REQUIRE(out.frames.size() == in.frames.size());
+        for (size_t k = 0; k < in.frames.size(); k++) {
+            INFO("frame " << k);
+            CHECK((out.frames[k].hash == in.frames[k].hash) == (k % 6 != 5 || k == 17));
+            CHECK(out.frames[k].pts == static_cast<int64_t>(k));
+        }
+    }
+    const std::string lost = source(16) + ",select='not(eq(n,5)+eq(n,10)+eq(n,11))'";
+    check_frames(graph(lost + ",mardini=mode=fill:detect=gaps", "1/24"), 16, 0, 0, {5, 10, 11});
+
+    const Clip whole = job(14, "mode=fill:frames=6-7");
+    const Clip piece = graph(source(14) + ",trim=start_frame=4:end_frame=10,mardini=mode=fill:frames=2-3");
+    REQUIRE(piece.frames.size() == 6);
+    for (size_t k = 0; k < 6; k++)
+        CHECK(piece.frames[k].hash == whole.frames[k + 4].hash);
+}
+
+TEST_CASE("four stills become 128 frames, in windows of 17 at most")
+{
+    const std::string stills = "testsrc2=s=64x64:r=4,trim=end_frame=4,settb=1/24,setpts=N,format=yuv420p", views = stills + ",mardini=mode=slowmo:frames=128:scd=none";
+    const Clip in = graph(stills), out = graph(views);
+    REQUIRE(in.frames.size() == 4);
+    REQUIRE(out.frames.size() == 128);
+    const size_t places[] = {0, 42, 85, 127};
+    for (size_t k = 0, f = 0; k < 128; k++) {
+        INFO("output frame " << k);
+        const bool given = f < 4 && k == places[f];
+        CHECK((out.frames[k].hash == in.frames[f < 4 ? f : 3].hash) == given);
+        f += given;
+    }
+    int made = 0;
+    for (const std::string &window : windows(views)) {
+        int given = 0, masked = 0;
+        REQUIRE(sscanf(window.c_str(), "%d+%d", &given, &masked) == 2);
+        CHECK((given >= 2 && given <= 4));
+        CHECK(given + masked <= MARDINI_WINDOW);
+        made += masked;
+    }
+    CHECK(made == 124);
+}
+
+TEST_CASE("what a job cannot do is one sentence")
+{
+    const struct {
+        std::string options, word;
+        bool mid_stream;
+    } cases[] = {
+        {"mode=extend:frames=x", "frames=x is not a number of frames", false},
+        {"mode=extend:frames=0", "0 frames are to be added", false},
+        {"mode=loop:frames=-1", "frames=-1 is not a number of frames", false},
+        {"mode=extend:context=1", "a context of 1 frames", false},
+        {"mode=fill:frames=3-", "'3-' names no frames", false},
+        {"mode=extend:context=6", "a context of 6 frames is wanted, and the clip has 5", true},
+        {"mode=fill:frames=5", "frame 5 is to be filled, and the last one is 4", true},
+        {"mode=fill:frames=0-4", "every frame is to be filled", true},
+    };
+    const bool old = shell("FFMPEG -version").out.find("ffmpeg version 5.") == 0; // as in test_filter_messages.cpp
+    for (const auto &c : cases) {
+        const Output output = shell("FFMPEG -filter_complex \"" + source(5) + ",mardini=" + c.options + "\" -f null -");
+        INFO(c.options << "\n" << output.err);
+        CHECK((output.status > 0 || (old && c.mid_stream)));
+        const size_t said = count(output.err, c.word);
+        CHECK((said == 1 || (old && said == 2)));
+    }
+}
