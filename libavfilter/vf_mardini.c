@@ -691,15 +691,11 @@ static AVFrame *alloc_planar(const LibmardiniContext *s, int width, int height)
     return frame;
 }
 
-/** The same samples in another layout; both formats have the same components, sizes and depth. */
+/** The same samples in another layout; both formats have the same components, sizes and depth. Padding stays as it is. */
 static void copy_samples(AVFrame *to, const AVFrame *from)
 {
     const AVPixFmtDescriptor *to_desc = av_pix_fmt_desc_get(to->format), *from_desc = av_pix_fmt_desc_get(from->format);
 
-    /* RGB0 and its like have a byte that is no component */
-    if (to_desc->nb_components == 3 && to_desc->comp[0].step == 4 && to_desc->flags & AV_PIX_FMT_FLAG_RGB)
-        for (int y = 0; y < to->height; y++)
-            memset(to->data[0] + (ptrdiff_t)y * to->linesize[0], 255, 4 * to->width);
     for (int c = 0; c < from_desc->nb_components; c++) {
         const AVComponentDescriptor *t = &to_desc->comp[c], *f = &from_desc->comp[c];
         const int w = c ? AV_CEIL_RSHIFT(from->width,  from_desc->log2_chroma_w) : from->width;
@@ -711,7 +707,8 @@ static void copy_samples(AVFrame *to, const AVFrame *from)
 
             for (int x = 0; x < w; x++, in += f->step, out += t->step) {
                 if (f->depth > 8) /* P010 holds its ten bits at the top */
-                    *(uint16_t *)out = (*(const uint16_t *)in >> f->shift) << t->shift;
+                    *(uint16_t *)out = (*(const uint16_t *)in >> f->shift) << t->shift |
+                                       (*(const uint16_t *)out & ((1 << t->shift) - 1));
                 else
                     *out = *in;
             }
@@ -1121,8 +1118,12 @@ static int make_chunk(AVFilterContext *ctx, int first, int nb)
     for (int n = 0; n < s->nb_made; n++) {
         char value[16];
 
-        if (s->planar[n])
+        if (s->planar[n]) { /* what is no sample (RGB0's byte, P010's low bits) is the given frame's */
+            ret = av_frame_copy(s->made[n], find_given(s, slots[n].before)->frame);
+            if (ret < 0)
+                return ret;
             copy_samples(s->made[n], s->planar[n]);
+        }
         snprintf(value, sizeof(value), "%.3f", confidence[n]);
         ret = av_dict_set(&s->made[n]->metadata, "lavfi.mardini.confidence", value, 0);
         if (ret >= 0 && slots[n].keep < -1)

@@ -219,7 +219,7 @@ private:
     {
         int64_t bytes = 0;
         for (const auto &p : network_->parameters())
-            bytes += static_cast<int64_t>(p.nbytes());
+            bytes += 4 * p.numel(); // as float32, whatever they are used in
         return bytes;
     }
 

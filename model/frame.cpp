@@ -110,7 +110,7 @@ Tensor pack(const Geometry &g, const std::vector<Tensor> &planes)
             cb = to_half(planes[1], luma);
             cr = to_half(planes[2], luma);
         } else {
-            cb = cr = at::zeros({1, 1, g.height / 2, g.width / 2}, luma.options());
+            cb = cr = at::zeros({1, 1, luma.size(2) / 2, luma.size(3) / 2}, luma.options());
         }
     }
     return at::cat({at::pixel_unshuffle(luma, 2), cb, cr}, 1);

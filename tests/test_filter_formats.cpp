@@ -6,6 +6,7 @@
 #include "catch.h"
 
 #include <algorithm>
+#include <sstream>
 
 using namespace ffmpeg;
 
@@ -33,6 +34,17 @@ std::string native(const std::string &name)
     return name + (*reinterpret_cast<const uint8_t *>(&probe) ? "le" : "be");
 }
 
+/// What was said but for the source's own conversion, which lavfi's pictures need.
+std::string loud(const std::string &said)
+{
+    std::istringstream lines(said);
+    std::string out, line;
+    while (std::getline(lines, line))
+        if (line.find("No accelerated colorspace conversion") == std::string::npos)
+            out += line + "\n";
+    return out;
+}
+
 /// A window of any size that moves over a picture.
 std::string moving(int width, int height)
 {
@@ -51,7 +63,7 @@ TEST_CASE("a still clip comes back with equal code values in every format")
         const Clip out = graph(still + ",mardini=mode=slowmo:factor=3");
         INFO(name << "\n" << out.output.err);
         CHECK(out.output.status == 0);
-        CHECK(out.output.err == "");
+        CHECK(loud(out.output.err) == "");
         REQUIRE(out.frames.size() == 7);
         for (const Frame &frame : out.frames)
             CHECK(frame.hash == out.frames[0].hash);
@@ -73,7 +85,7 @@ TEST_CASE("originals are untouched in motion: formats and odd sizes")
         const Clip in = graph(source), out = graph(source + ",mardini=mode=slowmo:factor=2:scd=none");
         INFO(source << "\n" << out.output.err);
         CHECK(out.output.status == 0);
-        CHECK(out.output.err == "");
+        CHECK(loud(out.output.err) == "");
         REQUIRE(out.frames.size() == 7);
         for (size_t k = 0; k < 7; k += 2)
             CHECK(out.frames[k].hash == in.frames[k / 2].hash);
