@@ -57,10 +57,11 @@ double confidence_correlation(const Evaluation &e, int factor)
     std::vector<double> confidence, quality;
     for (const Score &s : e.scores)
         if (s.method == e.scores.front().method && (!factor || s.factor == factor))
-            for (const FrameScore &f : s.frames) {
-                confidence.push_back(f.confidence);
-                quality.push_back(f.psnr_y);
-            }
+            for (const FrameScore &f : s.frames)
+                if (!f.held) {
+                    confidence.push_back(f.confidence);
+                    quality.push_back(f.psnr_y);
+                }
     return rank_correlation(confidence, quality);
 }
 

@@ -24,7 +24,7 @@ Score score(const std::vector<Frame> &truth, const std::vector<Made> &made, int 
             continue;
         const Plane m = luma(made.at(i).frame), t = luma(truth[i]);
         FrameScore f{static_cast<int>(i), psnr(mean_squared_error(m, t)), ssim(m, t), gradient(m), gradient(t),
-                     {step(i - 1)}, made[i].confidence};
+                     {step(i - 1)}, made[i].confidence, made[i].held};
         if (static_cast<int>(i % factor) == factor - 1)
             f.temporal.push_back(step(i));
         out.figures.psnr_y += std::min(f.psnr_y, perfect); // one frame met exactly is not to drown the others

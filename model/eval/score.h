@@ -13,6 +13,7 @@ struct FrameScore {
     double gradient, true_gradient;
     std::vector<double> temporal; ///< of the steps to this frame and, in the last of a gap, from it
     double confidence;
+    bool held; ///< at a cut: not made, so its confidence says nothing
 };
 
 /// Means of a clip at one factor, or of several clips, each weighing the same.
