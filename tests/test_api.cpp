@@ -396,7 +396,7 @@ TEST_CASE("a repeat is told from motion, whatever the depth")
         std::fill_n(&b.planes[0][static_cast<size_t>(y * 64 + 56)], 8, uint8_t(255)); // one block
     CHECK(mardini_is_repeat(&FORMAT, &a.frame, &b.frame) == 0);
 
-    MardiniFormat gray16 = {64, 48, MARDINI_COLOR_GRAY, 0, 16, 0, 0};
+    MardiniFormat gray16 = {64, 48, MARDINI_COLOR_GRAY, 0, 16, 0, 0, 0, 0, 0};
     std::vector<uint16_t> x(64 * 48, 30000), y(64 * 48, 30000 + 256);
     MardiniFrame fx = {{reinterpret_cast<uint8_t *>(x.data())}, {128}}, fy = {{reinterpret_cast<uint8_t *>(y.data())}, {128}};
     CHECK(mardini_is_repeat(&gray16, &fx, &fy) == 1); // one code of 255

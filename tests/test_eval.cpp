@@ -100,7 +100,7 @@ void check_refused(const std::string &arguments, const std::string &words, int l
     INFO(arguments << "\n" << run.err);
     CHECK(run.status != 0);
     CHECK(run.err.find(words) != std::string::npos);
-    CHECK(ffmpeg::count(run.err, "\n") == lines);
+    CHECK(static_cast<int>(ffmpeg::count(run.err, "\n")) == lines);
 }
 
 std::vector<Frame> every(const std::vector<Frame> &frames, int factor)

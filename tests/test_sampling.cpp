@@ -58,7 +58,7 @@ struct Picture {
     MardiniFrame frame{};
 };
 
-const MardiniFormat format = {Picture::w, Picture::h, MARDINI_COLOR_YUV, 0, 8, 1, 1};
+const MardiniFormat format = {Picture::w, Picture::h, MARDINI_COLOR_YUV, 0, 8, 1, 1, 0, 0, 0};
 
 /// An engine with two frames that it was shown.
 class Run {

@@ -103,7 +103,7 @@ void make(const MardiniFormat &format, const Picture &before, const Picture &aft
 
 void check_size(int width, int height, int color, int alpha, int shift_x, int shift_y)
 {
-    const MardiniFormat format = {width, height, color, alpha, 8, shift_x, shift_y};
+    const MardiniFormat format = {width, height, color, alpha, 8, shift_x, shift_y, 0, 0, 0};
     INFO(width << "x" << height << " color " << color << " alpha " << alpha << " chroma " << shift_x << shift_y);
     const Picture before(format, 0), after(format, 2);
     Picture still(format), moved(format);
@@ -151,7 +151,7 @@ TEST_CASE("memory: too little is refused with the figure, which then suffices, i
 {
     for (int color : {MARDINI_COLOR_YUV, MARDINI_COLOR_GBR}) {
         const int shift = color == MARDINI_COLOR_YUV;
-        const MardiniFormat format = {640, 360, color, 0, 8, shift, shift};
+        const MardiniFormat format = {640, 360, color, 0, 8, shift, shift, 0, 0, 0};
         Messages messages;
         MardiniSettings settings;
         mardini_default_settings(&settings);

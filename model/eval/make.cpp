@@ -68,7 +68,7 @@ struct Prepared {
     std::vector<bool> cut_before; ///< a new scene starts with the frame
 
     Prepared(Network &network, const std::vector<Frame> &given)
-        : geometry({given.at(0)->width, given[0]->height, MARDINI_COLOR_YUV, 0, 8, 1, 1}, motion_side)
+        : geometry({given.at(0)->width, given[0]->height, MARDINI_COLOR_YUV, 0, 8, 1, 1, 0, 0, 0}, motion_side)
     {
         if (geometry.reduction > 1 || given[0]->format != AV_PIX_FMT_YUV420P)
             throw std::runtime_error("With a part switched off, frames must be yuv420p with a shorter side of at most " +
