@@ -108,6 +108,9 @@ struct Evaluate {
         c->add_option("--max-height", o.max_height, "taller clips are scaled down to it")
             ->capture_default_str()
             ->check(CLI::Range(16, 16384));
+        c->add_option("--ahead", o.ahead, "go on for so many frames after those, instead of dropping some")
+            ->check(CLI::Range(1, 1000));
+        c->add_option("--join", o.join, "join the ends of those by so many frames, instead")->check(CLI::Range(1, 1000));
         c->add_option("--against", o.against, "score this too")->check(CLI::IsMember({"blend"}));
         c->add_option("--without", o.without, "score the network with this part off too")
             ->check(CLI::IsMember({"planner", "match"}));
@@ -142,7 +145,12 @@ struct Evaluate {
             options.groups.emplace_back(group.substr(0, equals),
                                         CLI::detail::split(group.substr(equals + 1), ','));
         }
-        left_out = evaluate(options);
+        if (options.ahead)
+            evaluate_ahead(options);
+        if (options.join)
+            evaluate_join(options);
+        if (!options.ahead && !options.join)
+            left_out = evaluate(options);
     }
 };
 

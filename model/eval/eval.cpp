@@ -12,7 +12,7 @@
 
 namespace mardini::eval {
 
-static const std::vector<std::string> video_endings = {".mp4", ".mkv", ".webm", ".y4m", ".mov", ".avi", ".nut",
+const std::vector<std::string> video_endings = {".mp4", ".mkv", ".webm", ".y4m", ".mov", ".avi", ".nut",
                                                        ".ivf", ".m4v", ".mpg",  ".ts",  ".wmv"};
 
 std::string find_model(const std::string &model)

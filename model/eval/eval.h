@@ -15,6 +15,8 @@ struct EvalOptions {
     std::string without;           ///< "" or "planner" or "match": score the network with that off too
     Groups groups;
     std::string json, html;        ///< files to write; empty: none
+    int ahead = 0;                 ///< frames to go on for after the first `frames`, instead of dropping some
+    int join = 0;                  ///< frames to join the ends of the first `frames` with, instead
     std::string davis7;            ///< folder of pictures: the literature's protocol instead of `data`
 };
 
@@ -24,6 +26,15 @@ int evaluate(const EvalOptions &options);
 
 /// Nine-frame chunks of picture sequences at 256x256; see doc/evaluation.md. davis7.cpp has it.
 int evaluate_davis7(const EvalOptions &options);
+
+/// Frames that follow a clip against those that really did, the last one repeated, and linear motion. jobs.cpp has it.
+void evaluate_ahead(const EvalOptions &options);
+
+/// The speed of motion inside a clip and across the join that makes it a loop, pixels a frame. jobs.cpp has it.
+void evaluate_join(const EvalOptions &options);
+
+/// What a clip's file name ends in.
+extern const std::vector<std::string> video_endings;
 
 /// A picture as the protocol sees it: centre square, 256x256, gbrp, codes averaged by area.
 Frame read_square(const std::string &path);

@@ -1,0 +1,137 @@
+// `mardini eval --ahead` and `--join`: a clip gone on with against what really followed, and the speed across a loop's join.
+#include "eval.h"
+#include "motion.h"
+
+#include <cmath>
+#include <stdexcept>
+
+namespace mardini::eval {
+
+namespace {
+
+/// Through the filter, with the options of a job.
+std::vector<Frame> by_filter(const std::vector<Frame> &given, AVRational rate, const FilterOptions &o,
+                             std::vector<std::pair<std::string, std::string>> job)
+{
+    const auto set = [&](const char *name, const std::string &value) {
+        if (!value.empty() && value != "-1")
+            job.emplace_back(name, value);
+    };
+    set("model", o.model);
+    set("device", o.device);
+    set("precision", o.precision);
+    set("steps", std::to_string(o.steps));
+    set("seed", std::to_string(o.seed));
+    std::vector<Frame> out;
+    run(given, rate, {Step{"mardini", job}}, o.threads, [&](const Frame &frame, double) { out.push_back(frame); });
+    return out;
+}
+
+struct Sum {
+    double psnr_y = 0, ssim_y = 0, gradient = 0, true_gradient = 0, brightness = 0, true_brightness = 0;
+    int count = 0;
+
+    void add(const Plane &made, const Plane &truth)
+    {
+        const auto mean = [](const Plane &p) {
+            double sum = 0;
+            for (int y = 0; y < p.height; y++)
+                for (int x = 0; x < p.width; x++)
+                    sum += p.data[y * p.stride + x];
+            return sum / (static_cast<double>(p.width) * p.height);
+        };
+        psnr_y += std::min(100.0, psnr(mean_squared_error(made, truth))); // a still clip's copy is exact
+        ssim_y += ssim(made, truth);
+        gradient += eval::gradient(made);
+        true_gradient += eval::gradient(truth);
+        brightness += mean(made);
+        true_brightness += mean(truth);
+        count++;
+    }
+};
+
+/// Every clip of the folder that has so many frames, scaled down as for the other tables.
+template <class Body> void for_each_clip(const EvalOptions &options, int frames, const Body &body)
+{
+    const std::vector<Step> chain = {
+        {"scale", {{"w", "-2"}, {"h", "min(" + std::to_string(options.max_height) + ",ih)"}}},
+        {"format", {{"pix_fmts", "yuv420p"}}}};
+    int num = 0;
+    for (const std::string &file : list_files(options.data, video_endings)) {
+        const Clip clip = read_clip(file, frames, chain);
+        if (static_cast<int>(clip.frames.size()) < frames) {
+            std::fprintf(stderr, "mardini: %s has %zu frames, %d are wanted\n", clip.name.c_str(), clip.frames.size(), frames);
+            continue;
+        }
+        body(clip);
+        num++;
+    }
+    if (!num)
+        throw std::runtime_error("No clip in \"" + options.data + "\" has " + std::to_string(frames) + " frames.");
+}
+
+} // namespace
+
+void evaluate_ahead(const EvalOptions &options)
+{
+    const char *const methods[] = {"mardini", "last frame", "linear motion"};
+    std::vector<std::vector<Sum>> sums(3, std::vector<Sum>(static_cast<size_t>(options.ahead)));
+    FilterOptions filter = options.filter;
+    filter.model = find_model(filter.model);
+    for_each_clip(options, options.frames + options.ahead, [&](const Clip &clip) {
+        const size_t n = static_cast<size_t>(options.frames);
+        const std::vector<Frame> given(clip.frames.begin(), clip.frames.begin() + options.frames);
+        const std::vector<Frame> made = by_filter(given, clip.rate, filter, {{"mode", "extend"}, {"frames", std::to_string(options.ahead)}});
+        const Blocks blocks = match_blocks(plane_of(given[n - 2], 0), plane_of(given[n - 1], 0));
+        std::printf("%-20s", clip.name.c_str());
+        for (size_t k = 0; k < sums[0].size(); k++) {
+            const Plane truth = plane_of(clip.frames[n + k], 0);
+            const Frame linear = carry_on(given[n - 1], blocks, static_cast<int>(k) + 1);
+            sums[0][k].add(plane_of(made.at(n + k), 0), truth);
+            sums[1][k].add(plane_of(given[n - 1], 0), truth);
+            sums[2][k].add(plane_of(linear, 0), truth);
+            std::printf(" %6.2f", psnr(mean_squared_error(plane_of(made[n + k], 0), truth)));
+        }
+        std::printf("\n");
+        std::fflush(stdout);
+    });
+    for (size_t m = 0; m < 3; m++) {
+        std::printf("\n%s\n%-8s %8s %8s %10s %12s\n", methods[m], "ahead", "PSNR-Y", "SSIM-Y", "sharpness", "mean of luma");
+        for (size_t k = 0; k < sums[m].size(); k++) {
+            const Sum &s = sums[m][k];
+            std::printf("%-8zu %8.2f %8.4f %10.3f %12.4f\n", k + 1, s.psnr_y / s.count, s.ssim_y / s.count,
+                        s.gradient / std::max(1e-12, s.true_gradient), s.brightness / std::max(1e-12, s.true_brightness));
+        }
+    }
+}
+
+void evaluate_join(const EvalOptions &options)
+{
+    FilterOptions filter = options.filter;
+    filter.model = find_model(filter.model);
+    std::printf("%-20s %10s %10s %10s %10s\n", "clip", "inside", "varies by", "join", "join/inside");
+    for_each_clip(options, options.frames, [&](const Clip &clip) {
+        const std::vector<Frame> &given = clip.frames;
+        std::vector<Frame> loop = by_filter(given, clip.rate, filter, {{"mode", "loop"}, {"frames", std::to_string(options.join)}});
+        if (loop.size() != given.size() + static_cast<size_t>(options.join))
+            throw std::runtime_error("The loop of " + clip.name + " has " + std::to_string(loop.size()) + " frames.");
+        loop.push_back(given[0]);
+        double inside = 0, squares = 0, join = 0;
+        for (size_t k = 0; k + 1 < loop.size(); k++) {
+            const double v = speed(match_blocks(plane_of(loop[k], 0), plane_of(loop[k + 1], 0)));
+            if (k + 1 < given.size())
+                inside += v, squares += v * v;
+            else
+                join += v;
+        }
+        const double n = static_cast<double>(given.size() - 1);
+        inside /= n;
+        join /= options.join + 1;
+        std::printf("%-20s %10.2f %9.0f%% %10.2f %10.2f\n", clip.name.c_str(), inside,
+                    100 * std::sqrt(std::max(0.0, squares / n - inside * inside)) / std::max(1e-12, inside), join,
+                    join / std::max(1e-12, inside));
+        std::fflush(stdout);
+    });
+}
+
+} // namespace mardini::eval

@@ -1,0 +1,76 @@
+// The yardsticks of `mardini eval --ahead` and `--join`: motion by block matching, a clip that goes on along it, and the
+// tables of a real clip.
+
+#include "eval/motion.h"
+#include "ffmpeg.h"
+
+#include "catch.h"
+
+#include <cmath>
+
+using namespace mardini::eval;
+
+namespace {
+
+/// A smooth texture, shifted.
+Frame texture(double dx, double dy)
+{
+    Frame frame(av_frame_alloc(), [](AVFrame *f) { av_frame_free(&f); });
+    frame->width = 96;
+    frame->height = 64;
+    frame->format = AV_PIX_FMT_YUV420P;
+    REQUIRE(av_frame_get_buffer(frame.get(), 0) == 0);
+    for (int y = 0; y < 64; y++) {
+        for (int x = 0; x < 96; x++) {
+            const double u = x - dx, v = y - dy;
+            frame->data[0][y * frame->linesize[0] + x] = static_cast<uint8_t>(
+                128 + 40 * std::sin(u * .31 + .2 * v) + 30 * std::cos(v * .23 - .07 * u * std::sin(v * .05)) + 20 * std::sin(u * v * .011));
+        }
+    }
+    return frame;
+}
+
+std::string evaluate(const std::string &arguments)
+{
+    const std::string program = ffmpeg::environment("MARDINI_BUILD", MARDINI_BUILD) + "/mardini";
+    const ffmpeg::Output output = ffmpeg::shell("'" + program + "' eval " + arguments);
+    INFO(output.err);
+    CHECK(output.status == 0);
+    return output.out;
+}
+
+} // namespace
+
+TEST_CASE("blocks find a shift, and carry it on")
+{
+    const Frame before = texture(0, 0), last = texture(5, -3);
+    const Blocks blocks = match_blocks(plane_of(before, 0), plane_of(last, 0));
+    for (int y = 16; y < 48; y += 8)
+        for (int x = 16; x < 80; x += 8)
+            CHECK(blocks.at(x, y) == std::pair<int, int>{5, -3});
+    const Frame next = carry_on(last, blocks, 2), truth = texture(15, -9);
+    for (int y = 12; y < 36; y++)
+        for (int x = 32; x < 84; x++)
+            REQUIRE(next->data[0][y * next->linesize[0] + x] == truth->data[0][y * truth->linesize[0] + x]);
+    CHECK(speed(match_blocks(plane_of(before, 0), plane_of(before, 0))) == 0);
+}
+
+TEST_CASE("eval tells how a clip goes on and how it loops")
+{
+    const std::string clip = ffmpeg::environment("MARDINI_SRC", MARDINI_SRC) + "/tests/data/walk.mp4";
+    const std::string ahead = evaluate("--data '" + clip + "' --frames 8 --ahead 2 --max-height 96");
+    for (const char *method : {"\nmardini\n", "\nlast frame\n", "\nlinear motion\n"})
+        CHECK(ahead.find(method) != std::string::npos);
+    std::vector<double> psnr;
+    std::istringstream lines(ahead);
+    for (std::string line; std::getline(lines, line);) {
+        int step;
+        double db;
+        if (sscanf(line.c_str(), "%d %lf", &step, &db) == 2)
+            psnr.push_back(db);
+    }
+    REQUIRE(psnr.size() == 6);
+    CHECK(psnr[0] > psnr[2]); // the frame after the last, better than the last repeated
+    const std::string join = evaluate("--data '" + clip + "' --frames 6 --join 5 --max-height 96");
+    CHECK(std::count(join.begin(), join.end(), '\n') == 2);
+}
