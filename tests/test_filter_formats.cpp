@@ -56,7 +56,10 @@ std::string moving(int width, int height)
 
 TEST_CASE("a still clip comes back with equal code values in every format")
 {
+    const bool old = shell("FFMPEG -version").out.find("ffmpeg version 5.") == 0; // its scaler writes no Y210
     for (const std::string name : FORMATS) {
+        if (old && name == "y210")
+            continue;
         const std::string still = "testsrc2=s=38x26:r=24,format=" + native(name) +
                                   ",trim=end_frame=1,loop=loop=2:size=1:start=0,setpts=N/24/TB";
         // The first frame is the given one itself, which other tests hold to the source.
