@@ -1,4 +1,5 @@
-// Which of the processor's instructions our own loops use. A file with such loops includes them once for each set:
+// Which of the processor's instructions our own loops use. A file with such loops has them included once for each
+// set, by each_processor.h:
 //
 //     namespace plain { ... }             vectors of 4 floats in plain C++, on every processor
 //     namespace avx2, namespace avx512    vectors of 8 and 16 floats, where X86_KERNELS is defined
