@@ -99,6 +99,8 @@ $(CUDA_OBJS): $(BUILD)/%.o: $(TOP)/%.cu $(BUILD)/flags
 -include $(ALL_OBJS:.o=.d) $(CUDA_OBJS:.o=.d)
 
 $(TORCH_OBJS): EXTRA = $(TORCH_CFLAGS)
+# Their loops are shared among LibTorch's threads; without it at::parallel_for is one thread's.
+$(addprefix $(BUILD)/model/,engine.o frame.o fused.o search.o): EXTRA = $(TORCH_CFLAGS) -fopenmp
 $(BUILD)/model/mardini.o: EXTRA = -DMARDINI_PREFIX='"$(prefix)"'
 $(BUILD)/model/mardini.o: $(BUILD)/prefix
 $(BUILD)/tests/%.o: EXTRA = $(TORCH_CFLAGS) -I$(TOP)/tests -isystem $(FFMPEG) $(TEST_DEFINES)
@@ -154,8 +156,9 @@ $(BUILD)/tests/libmardini.a: $(API_OBJS) $(TORCH_OBJS) $(CUDA_OBJS) $(TRAIN_OBJS
 	$(call say,AR,$@)ar crs $@ $^
 $(API_TESTS): %: %.o $(BUILD)/tests/main.o | $(LIBRARY)
 	$(call say,LINK,$@)$(CXX) $(LDFLAGS) -o $@ $^ $(CATCH_LIBS) -L$(BUILD) -lmardini -Wl,-rpath,$(OUT) -pthread
-$(TORCH_TESTS): %: %.o $(BUILD)/tests/main.o $(BUILD)/tests/libmardini.a | $(BUILD)/ffmpeg
-	$(call say,LINK,$@)$(CXX) $(LDFLAGS) -o $@ $^ $(CATCH_LIBS) $(AV_LINK) $(TORCH_LDFLAGS) $(CUDA_LDFLAGS) -Wl,-rpath,$(OUT) -ldl -pthread
+# The filter itself is among what they link: it is FFmpeg's.
+$(TORCH_TESTS): %: %.o $(BUILD)/tests/main.o $(BUILD)/tests/libmardini.a $(BUILD)/ffmpeg
+	$(call say,LINK,$@)$(CXX) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(CATCH_LIBS) $(AV_LINK) $(TORCH_LDFLAGS) $(CUDA_LDFLAGS) -Wl,-rpath,$(OUT) -ldl -pthread
 
 # The header alone, as C and as C++
 $(BUILD)/tests/header: $(TOP)/model/mardini.h
@@ -181,13 +184,14 @@ check-cuda:
 
 # ---- sanitizers ------------------------------------------------------------------
 
-# The library's own code under gcc's sanitizers, in a build of its own; LibTorch and FFmpeg stay as they are.
+# The library's own code under gcc's sanitizers, in a build of its own; LibTorch, FFmpeg, trainer and evaluation stay as
+# they are.
 ASAN_TESTS := timeline api sizes network fused
 check-asan: all
 	$(Q)mkdir -p $(BUILD)/asan && cp -p $(BUILD)/config.mak $(BUILD)/config.h $(BUILD)/flags $(BUILD)/asan/
 	$(Q)for f in $(FFMPEG_KIND)-$(FFMPEG_SERIES) ffmpeg ffprobe weights; do ln -sfn $(OUT)/$$f $(BUILD)/asan/$$f; done
 	+$(Q)$(MAKE) -f $(TOP)/Makefile BUILD=$(OUT)/asan CXXFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined' \
-	    LDFLAGS='-fsanitize=address,undefined' $(OUT)/asan/libmardini_torch.so $(ASAN_TESTS:%=$(OUT)/asan/tests/test_%)
+	    LDFLAGS='-fsanitize=address,undefined' TRAIN_OBJS= EVAL_OBJS= $(OUT)/asan/libmardini_torch.so $(ASAN_TESTS:%=$(OUT)/asan/tests/test_%)
 	$(Q)ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0 BUILD=$(OUT)/asan TOP=$(TOP) $(TOP)/scripts/run-tests $(ASAN_TESTS:%=$(OUT)/asan/tests/test_%)
 
 # libFuzzer's targets run beside libmardini_torch.so, whose folder they take for their own.

@@ -23,69 +23,32 @@
  * In: frames with time stamps. Out: the same frames, and made ones among them.
  * MardiniTimeline says what comes out when, and what it is made from; MardiniContext
  * makes the pixels. What job it is stands in the timeline's settings and nowhere else.
- * One file for FFmpeg 5.1 to 9.0.
+ * The same for FFmpeg 5.1 to 9.0; headers of its own lie beside it.
  */
 
 #include "config.h"
 
-#include <float.h>
-#include <math.h>
 #include <mardini.h>
 
 #include "libavutil/avassert.h"
-#include "libavutil/avstring.h"
-#include "libavutil/common.h"
-#include "libavutil/eval.h"
 #include "libavutil/mathematics.h"
 #include "libavutil/mem.h"
 #include "libavutil/opt.h"
 #include "libavutil/pixdesc.h"
 #include "libavutil/time.h"
-#include "libavutil/version.h"
-#if CONFIG_CUDA
-#include "libavutil/hwcontext.h"
-#include "libavutil/hwcontext_cuda_internal.h"
-#endif
-#include "libavfilter/version.h"
 #include "avfilter.h"
 #include "filters.h" /* 5.1: internal.h comes with it */
+#include "mardini_compat.h"
+#include "mardini_cuda.h"
+#include "mardini_expr.h"
+#include "mardini_formats.h"
 #include "video.h"
 
-#ifndef FILTER_QUERY_FUNC2 /* before 7.1 */
-#define FilterLink AVFilterLink
-#define ff_filter_link(link) (link)
-#endif
-
-#if LIBAVFILTER_VERSION_MAJOR >= 11 /* 8.0 on */
-#define FILTER_TYPE FFFilter
-#define PUBLIC(field) .p.field
-#else
-#define FILTER_TYPE AVFilter
-#define PUBLIC(field) .field
-#endif
-
-#if LIBAVUTIL_VERSION_INT >= AV_VERSION_INT(57, 30, 100)
-#define DURATION(frame) (frame)->duration
-#else
-#define DURATION(frame) (frame)->pkt_duration
-#endif
-
-#ifdef AV_FRAME_FLAG_INTERLACED
-#define IS_INTERLACED(frame) ((frame)->flags & AV_FRAME_FLAG_INTERLACED)
-#define IS_TOP_FIRST(frame) ((frame)->flags & AV_FRAME_FLAG_TOP_FIELD_FIRST)
-#define CLEAR_PICTURE_FLAGS(frame)                                        \
-    ((frame)->flags &= ~(AV_FRAME_FLAG_KEY | AV_FRAME_FLAG_INTERLACED |   \
-                         AV_FRAME_FLAG_TOP_FIELD_FIRST))
-#else
-#define IS_INTERLACED(frame) ((frame)->interlaced_frame)
-#define IS_TOP_FIRST(frame) ((frame)->top_field_first)
-#define CLEAR_PICTURE_FLAGS(frame)                                        \
-    ((frame)->key_frame = (frame)->interlaced_frame = (frame)->top_field_first = 0)
-#endif
-
-/* Made frames of one call: a gap has two given frames on either side. The same in every gap, so that nothing
+/* Made frames of one window: a gap has two given frames on either side. The same in every gap, so that nothing
  * depends on what came before it. */
 #define CHUNK (MARDINI_WINDOW - 4)
+/* Frames that are put out in one go, made ones and those between them. */
+#define QUEUE 64
 /* A pause of more usual gaps than this is none of the motion. */
 #define REACH 16
 /* More repeats in a row than this are a still picture, not a slow cadence. */
@@ -123,6 +86,19 @@ typedef struct Given {
     int off;         ///< the filter is disabled from here to the next
 } Given;
 
+/** The next frames of the output, in order. */
+typedef struct Queued {
+    AVFrame *frame; ///< NULL: not made yet, or kept for later and not put out
+    MardiniSlot slot;
+    int window;     ///< that it is made in; -1: none
+} Queued;
+
+/** Frames to be made from the same given ones. */
+typedef struct Window {
+    int first, nb; ///< of the slot's references: those that no cut parts from the gap
+    int nb_made;
+} Window;
+
 typedef struct LibmardiniContext {
     const AVClass *class;
 
@@ -157,14 +133,19 @@ typedef struct LibmardiniContext {
     Given waiting[REPEATS_MAX + 1]; ///< they repeat the last given one; the timeline does not know them yet
     int nb_waiting;
     int still;     ///< the last frames were one picture, for too long to be a cadence
-    MardiniSlot slot; ///< the next output frame that is not made yet
+    MardiniSlot slot; ///< the next output frame that is not in the queue yet
     int have_slot;
-    AVFrame *made[CHUNK]; ///< made, not put out; NULL: kept for later
-    AVFrame *planar[CHUNK]; ///< where the library writes them, if planar_fmt is another format than theirs
-    int nb_made;
-    int made_index; ///< next one to put out
+    int batch;        ///< made frames that keep all threads busy
+    Queued queue[QUEUE];
+    int nb_queued;
+    int queue_index;  ///< next one to put out
+    Window windows[CHUNK]; ///< that are to be made before the queue is put out
+    int nb_windows;
+    int nb_made;      ///< frames of all of them
+    AVFrame *planar[2 * CHUNK]; ///< where the library writes them, if planar_fmt is another format than theirs
 
     int status; ///< of the input, once it has ended
+    int error;  ///< of taking it in: what was taken before comes out first
     int stopped; ///< nobody reads the output any more
     int hungry;  ///< the last thing done was to ask for input
     int64_t next_pts;
@@ -226,85 +207,6 @@ static const AVOption mardini_options[] = {
 };
 
 AVFILTER_DEFINE_CLASS(mardini);
-
-/** All planar formats of native byte order, 8 to 16 bits, then those of the table below. */
-static const enum AVPixelFormat pix_fmts[] = {
-    AV_PIX_FMT_GRAY8, AV_PIX_FMT_GRAY9, AV_PIX_FMT_GRAY10, AV_PIX_FMT_GRAY12, AV_PIX_FMT_GRAY14, AV_PIX_FMT_GRAY16,
-    AV_PIX_FMT_YUV410P, AV_PIX_FMT_YUV411P, AV_PIX_FMT_YUV420P, AV_PIX_FMT_YUV422P, AV_PIX_FMT_YUV440P, AV_PIX_FMT_YUV444P,
-    AV_PIX_FMT_YUVJ411P, AV_PIX_FMT_YUVJ420P, AV_PIX_FMT_YUVJ422P, AV_PIX_FMT_YUVJ440P, AV_PIX_FMT_YUVJ444P,
-    AV_PIX_FMT_YUV420P9, AV_PIX_FMT_YUV422P9, AV_PIX_FMT_YUV444P9,
-    AV_PIX_FMT_YUV420P10, AV_PIX_FMT_YUV422P10, AV_PIX_FMT_YUV440P10, AV_PIX_FMT_YUV444P10,
-    AV_PIX_FMT_YUV420P12, AV_PIX_FMT_YUV422P12, AV_PIX_FMT_YUV440P12, AV_PIX_FMT_YUV444P12,
-    AV_PIX_FMT_YUV420P14, AV_PIX_FMT_YUV422P14, AV_PIX_FMT_YUV444P14,
-    AV_PIX_FMT_YUV420P16, AV_PIX_FMT_YUV422P16, AV_PIX_FMT_YUV444P16,
-    AV_PIX_FMT_YUVA420P, AV_PIX_FMT_YUVA422P, AV_PIX_FMT_YUVA444P,
-    AV_PIX_FMT_YUVA420P9, AV_PIX_FMT_YUVA422P9, AV_PIX_FMT_YUVA444P9,
-    AV_PIX_FMT_YUVA420P10, AV_PIX_FMT_YUVA422P10, AV_PIX_FMT_YUVA444P10,
-    AV_PIX_FMT_YUVA422P12, AV_PIX_FMT_YUVA444P12,
-    AV_PIX_FMT_YUVA420P16, AV_PIX_FMT_YUVA422P16, AV_PIX_FMT_YUVA444P16,
-    AV_PIX_FMT_GBRP, AV_PIX_FMT_GBRP9, AV_PIX_FMT_GBRP10, AV_PIX_FMT_GBRP12, AV_PIX_FMT_GBRP14, AV_PIX_FMT_GBRP16,
-    AV_PIX_FMT_GBRAP, AV_PIX_FMT_GBRAP10, AV_PIX_FMT_GBRAP12, AV_PIX_FMT_GBRAP16,
-#ifdef AV_PIX_FMT_GBRAP14 /* 7.0 on */
-    AV_PIX_FMT_GBRAP14,
-#endif
-    AV_PIX_FMT_NV12, AV_PIX_FMT_NV21, AV_PIX_FMT_NV16, AV_PIX_FMT_NV24, AV_PIX_FMT_NV42, AV_PIX_FMT_NV20,
-    AV_PIX_FMT_P010, AV_PIX_FMT_P016, AV_PIX_FMT_P210, AV_PIX_FMT_P216, AV_PIX_FMT_P410, AV_PIX_FMT_P416,
-    AV_PIX_FMT_YUYV422, AV_PIX_FMT_UYVY422, AV_PIX_FMT_YVYU422, AV_PIX_FMT_Y210,
-    AV_PIX_FMT_RGB24, AV_PIX_FMT_BGR24, AV_PIX_FMT_RGB0, AV_PIX_FMT_BGR0, AV_PIX_FMT_0RGB, AV_PIX_FMT_0BGR,
-    AV_PIX_FMT_RGBA, AV_PIX_FMT_BGRA, AV_PIX_FMT_ARGB, AV_PIX_FMT_ABGR,
-    AV_PIX_FMT_RGB48, AV_PIX_FMT_BGR48, AV_PIX_FMT_RGBA64, AV_PIX_FMT_BGRA64,
-#ifdef AV_PIX_FMT_P012 /* 6.0 on */
-    AV_PIX_FMT_P012,
-#endif
-#ifdef AV_PIX_FMT_P212 /* 6.1 on */
-    AV_PIX_FMT_P212, AV_PIX_FMT_P412,
-#endif
-#if CONFIG_CUDA
-    AV_PIX_FMT_CUDA,
-#endif
-    AV_PIX_FMT_NONE
-};
-
-/** Interleaved components, and the planar format of the same samples that the library sees. */
-static const enum AVPixelFormat planar_fmts[][2] = {
-    { AV_PIX_FMT_NV12, AV_PIX_FMT_YUV420P },   { AV_PIX_FMT_NV21, AV_PIX_FMT_YUV420P },
-    { AV_PIX_FMT_NV16, AV_PIX_FMT_YUV422P },   { AV_PIX_FMT_NV20, AV_PIX_FMT_YUV422P10 },
-    { AV_PIX_FMT_NV24, AV_PIX_FMT_YUV444P },   { AV_PIX_FMT_NV42, AV_PIX_FMT_YUV444P },
-    { AV_PIX_FMT_P010, AV_PIX_FMT_YUV420P10 }, { AV_PIX_FMT_P016, AV_PIX_FMT_YUV420P16 },
-    { AV_PIX_FMT_P210, AV_PIX_FMT_YUV422P10 }, { AV_PIX_FMT_P216, AV_PIX_FMT_YUV422P16 },
-    { AV_PIX_FMT_P410, AV_PIX_FMT_YUV444P10 }, { AV_PIX_FMT_P416, AV_PIX_FMT_YUV444P16 },
-    { AV_PIX_FMT_YUYV422, AV_PIX_FMT_YUV422P }, { AV_PIX_FMT_UYVY422, AV_PIX_FMT_YUV422P },
-    { AV_PIX_FMT_YVYU422, AV_PIX_FMT_YUV422P }, { AV_PIX_FMT_Y210, AV_PIX_FMT_YUV422P10 },
-    { AV_PIX_FMT_RGB24, AV_PIX_FMT_GBRP },     { AV_PIX_FMT_BGR24, AV_PIX_FMT_GBRP },
-    { AV_PIX_FMT_RGB0, AV_PIX_FMT_GBRP },      { AV_PIX_FMT_BGR0, AV_PIX_FMT_GBRP },
-    { AV_PIX_FMT_0RGB, AV_PIX_FMT_GBRP },      { AV_PIX_FMT_0BGR, AV_PIX_FMT_GBRP },
-    { AV_PIX_FMT_RGBA, AV_PIX_FMT_GBRAP },     { AV_PIX_FMT_BGRA, AV_PIX_FMT_GBRAP },
-    { AV_PIX_FMT_ARGB, AV_PIX_FMT_GBRAP },     { AV_PIX_FMT_ABGR, AV_PIX_FMT_GBRAP },
-    { AV_PIX_FMT_RGB48, AV_PIX_FMT_GBRP16 },   { AV_PIX_FMT_BGR48, AV_PIX_FMT_GBRP16 },
-    { AV_PIX_FMT_RGBA64, AV_PIX_FMT_GBRAP16 }, { AV_PIX_FMT_BGRA64, AV_PIX_FMT_GBRAP16 },
-#ifdef AV_PIX_FMT_P012
-    { AV_PIX_FMT_P012, AV_PIX_FMT_YUV420P12 },
-#endif
-#ifdef AV_PIX_FMT_P212
-    { AV_PIX_FMT_P212, AV_PIX_FMT_YUV422P12 }, { AV_PIX_FMT_P412, AV_PIX_FMT_YUV444P12 },
-#endif
-};
-
-static const char *const var_names[] = {
-    "source_fps", "ntsc", "pal", "film", "ntsc_film", NULL
-};
-
-static void log_line(void *opaque, int level, const char *message)
-{
-    static const int levels[] = {
-        [MARDINI_LOG_ERROR]   = AV_LOG_ERROR,   [MARDINI_LOG_WARNING] = AV_LOG_WARNING,
-        [MARDINI_LOG_INFO]    = AV_LOG_INFO,    [MARDINI_LOG_VERBOSE] = AV_LOG_VERBOSE,
-        [MARDINI_LOG_DEBUG]   = AV_LOG_DEBUG,
-    };
-
-    level = av_clip(level, MARDINI_LOG_ERROR, MARDINI_LOG_DEBUG);
-    av_log(opaque, levels[level], "%s\n", message);
-}
 
 static av_cold int init(AVFilterContext *ctx)
 {
@@ -368,11 +270,11 @@ static Given *find_given(LibmardiniContext *s, int64_t ordinal)
     return &s->given[i];
 }
 
-static void release_made(LibmardiniContext *s)
+static void release_queue(LibmardiniContext *s)
 {
-    for (int i = s->made_index; i < s->nb_made; i++)
-        av_frame_free(&s->made[i]);
-    s->made_index = s->nb_made = 0;
+    while (s->nb_queued)
+        av_frame_free(&s->queue[--s->nb_queued].frame);
+    s->queue_index = s->nb_windows = s->nb_made = 0;
 }
 
 static av_cold void uninit(AVFilterContext *ctx)
@@ -385,15 +287,16 @@ static av_cold void uninit(AVFilterContext *ctx)
         nb_lost += s->given[i].ordinal > s->shown;
     if (nb_lost && s->hungry && !s->status && !s->stopped)
         av_log(ctx, AV_LOG_WARNING, "closed before the end of the input: %d frame%s waiting for the next one "
-               "%s lost; if the input changes its size or format, use -reinit_filter 0 and scale before this filter\n",
+               "%s lost, as it should be if the output was to end here; if the input changes its size or format, use "
+               "-reinit_filter 0 and scale before this filter\n",
                nb_lost, nb_lost > 1 ? "s" : "", nb_lost > 1 ? "are" : "is");
 
     release_given(s, 1);
     av_freep(&s->given);
     while (s->nb_waiting)
         release_one(s, &s->waiting[--s->nb_waiting]);
-    release_made(s);
-    for (int n = 0; n < CHUNK; n++)
+    release_queue(s);
+    for (int n = 0; n < FF_ARRAY_ELEMS(s->planar); n++)
         av_frame_free(&s->planar[n]);
     mardini_close(&s->mardini);
     mardini_timeline_close(&s->timeline);
@@ -405,49 +308,6 @@ static av_cold void uninit(AVFilterContext *ctx)
     if (s->nb_off || s->nb_skipped)
         av_log(ctx, AV_LOG_INFO, "%"PRId64" held while disabled, %"PRId64" given frames skipped as repeats\n",
                s->nb_off, s->nb_skipped);
-}
-
-static int evaluate(AVFilterContext *ctx, const char *name, const char *expr, AVRational source_fps,
-                    int max, MardiniRational *out)
-{
-    const double known = source_fps.num > 0 && source_fps.den > 0;
-    const double values[] = {
-        known ? av_q2d(source_fps) : NAN, 30000.0 / 1001.0, 25.0, 24.0, 24000.0 / 1001.0
-    };
-    double value;
-    AVRational q;
-    int ret = av_expr_parse_and_eval(&value, expr, var_names, values, NULL, NULL, NULL, NULL, NULL, 0, ctx);
-
-    if (ret < 0) {
-        av_log(ctx, AV_LOG_ERROR, "%s=%s is not an expression\n", name, expr);
-        return ret;
-    }
-    q = value > 0 && value <= max ? av_d2q(value, max) : (AVRational){ 0, 1 };
-    if (q.num <= 0 || q.den <= 0) {
-        av_log(ctx, AV_LOG_ERROR, "%s=%s is %g, not a number above zero and up to %d%s\n", name, expr, value, max,
-               isnan(value) && !known ? "; the input tells no source_fps" : "");
-        return AVERROR(EINVAL);
-    }
-    *out = (MardiniRational){ q.num, q.den };
-    return 0;
-}
-
-/** What slows the sound down by the factor: a filter alone takes a tempo of least or more. */
-static void chain_tempo(char *chain, size_t size, const char *filter, double least, double factor)
-{
-    *chain = 0;
-    for (; factor > 1 / least; factor *= least)
-        av_strlcatf(chain, size, "%s%g,", filter, least);
-    av_strlcatf(chain, size, "%s%.10g", filter, 1 / factor);
-}
-
-static void log_tempo(AVFilterContext *ctx, double factor)
-{
-    char atempo[512], rubberband[512];
-
-    chain_tempo(atempo, sizeof(atempo), "atempo=", 0.5, factor);
-    chain_tempo(rubberband, sizeof(rubberband), "rubberband=tempo=", 0.01, factor);
-    av_log(ctx, AV_LOG_INFO, "the sound keeps pace with -af %s or -af %s\n", atempo, rubberband);
 }
 
 static int open_timeline(AVFilterContext *ctx, AVFilterLink *inlink, AVFilterLink *outlink)
@@ -505,119 +365,6 @@ static int open_timeline(AVFilterContext *ctx, AVFilterLink *inlink, AVFilterLin
     return 0;
 }
 
-static enum AVPixelFormat find_planar(enum AVPixelFormat format)
-{
-    for (int i = 0; i < FF_ARRAY_ELEMS(planar_fmts); i++)
-        if (planar_fmts[i][0] == format)
-            return planar_fmts[i][1];
-    return format;
-}
-
-#if CONFIG_CUDA
-/** Planar YUV or gray, or YUV of interleaved chroma, Cb first. */
-static int is_cuda_format(const AVPixFmtDescriptor *desc)
-{
-    const uint64_t others = AV_PIX_FMT_FLAG_BE | AV_PIX_FMT_FLAG_PAL | AV_PIX_FMT_FLAG_BITSTREAM | AV_PIX_FMT_FLAG_HWACCEL |
-                            AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_ALPHA | AV_PIX_FMT_FLAG_FLOAT | AV_PIX_FMT_FLAG_BAYER;
-
-    if (!desc || desc->flags & others || desc->comp[0].depth < 8 || desc->comp[0].depth > 16)
-        return 0;
-    return desc->nb_components == 1 ||
-           (desc->nb_components == 3 && desc->flags & AV_PIX_FMT_FLAG_PLANAR &&
-            (desc->comp[1].plane != desc->comp[2].plane || desc->comp[1].offset < desc->comp[2].offset));
-}
-
-static int config_input(AVFilterLink *inlink)
-{
-    const AVBufferRef *ref = ff_filter_link(inlink)->hw_frames_ctx;
-    const AVHWFramesContext *frames = ref ? (AVHWFramesContext *)ref->data : NULL;
-
-    if (inlink->format != AV_PIX_FMT_CUDA)
-        return 0;
-    if (!frames || !is_cuda_format(av_pix_fmt_desc_get(frames->sw_format))) {
-        av_log(inlink->dst, AV_LOG_ERROR, "CUDA frames of %s cannot be used; nv12, p010 and planar YUV can: put "
-               "scale_cuda=format=nv12 before this filter\n",
-               frames ? av_get_pix_fmt_name(frames->sw_format) : "an unknown format");
-        return AVERROR(EINVAL);
-    }
-    return 0;
-}
-
-/** The output's frames lie on the input's device, in a pool of our own: a decoder's is small or not for others. */
-static int config_cuda(AVFilterLink *outlink, MardiniSettings *settings, MardiniFormat *format)
-{
-    AVFilterContext *ctx = outlink->src;
-    LibmardiniContext *s = ctx->priv;
-    const AVHWFramesContext *in = (AVHWFramesContext *)ff_filter_link(ctx->inputs[0])->hw_frames_ctx->data;
-    const AVCUDADeviceContext *device = in->device_ctx->hwctx;
-    const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get(in->sw_format);
-    AVBufferRef *ref = av_hwframe_ctx_alloc(in->device_ref);
-    AVHWFramesContext *out;
-
-    if (!ref)
-        return AVERROR(ENOMEM);
-    out = (AVHWFramesContext *)ref->data;
-    out->format    = AV_PIX_FMT_CUDA;
-    out->sw_format = in->sw_format;
-    out->width     = ctx->inputs[0]->w;
-    out->height    = ctx->inputs[0]->h;
-    av_buffer_unref(&ff_filter_link(outlink)->hw_frames_ctx);
-    ff_filter_link(outlink)->hw_frames_ctx = ref;
-
-    s->planar_fmt          = AV_PIX_FMT_CUDA;
-    format->on_card        = 1;
-    format->interleaved    = desc->nb_components == 3 && desc->comp[1].plane == desc->comp[2].plane;
-    format->shift          = desc->comp[0].shift;
-    settings->cuda_context = device->cuda_ctx;
-    settings->cuda_stream  = device->stream;
-    return av_hwframe_ctx_init(ref);
-}
-
-static void free_owner(void *opaque, uint8_t *data)
-{
-    AVFrame *owner = (AVFrame *)data;
-
-    av_frame_free(&owner);
-}
-
-/**
- * Let a frame of the input count as one of the output's frames context, of which there is one only: hwdownload
- * refuses others. The picture stays where it is, kept by the frame that it came with.
- */
-static int adopt(AVFilterContext *ctx, AVFrame *frame)
-{
-    AVFrame *owner = av_frame_clone(frame);
-    AVBufferRef *frames = av_buffer_ref(ff_filter_link(ctx->outputs[0])->hw_frames_ctx);
-    AVBufferRef *picture = owner ? av_buffer_create((uint8_t *)owner, sizeof(*owner), free_owner, NULL,
-                                                    AV_BUFFER_FLAG_READONLY) : NULL;
-
-    if (!frames || !picture) {
-        av_buffer_unref(&frames);
-        if (picture)
-            av_buffer_unref(&picture);
-        else
-            av_frame_free(&owner);
-        return AVERROR(ENOMEM);
-    }
-    for (int i = 0; i < AV_NUM_DATA_POINTERS; i++)
-        av_buffer_unref(&frame->buf[i]);
-    av_buffer_unref(&frame->hw_frames_ctx);
-    frame->buf[0]        = picture;
-    frame->hw_frames_ctx = frames;
-    return 0;
-}
-#endif
-
-/** What the input's samples are, wherever they lie. */
-static enum AVPixelFormat samples_format(AVFilterLink *inlink)
-{
-#if CONFIG_CUDA
-    if (inlink->format == AV_PIX_FMT_CUDA)
-        return ((AVHWFramesContext *)ff_filter_link(inlink)->hw_frames_ctx->data)->sw_format;
-#endif
-    return inlink->format;
-}
-
 static int config_output(AVFilterLink *outlink)
 {
     AVFilterContext *ctx = outlink->src;
@@ -656,71 +403,23 @@ static int config_output(AVFilterLink *outlink)
     settings.log_opaque = ctx;
 #if CONFIG_CUDA
     if (inlink->format == AV_PIX_FMT_CUDA) {
+        s->planar_fmt = AV_PIX_FMT_CUDA;
         ret = config_cuda(outlink, &settings, &format);
         if (ret < 0)
             return ret;
     }
 #endif
     s->format = format;
+    /* A card needs no company, a tight memory has no room for it, and a search for repeats none for what waits. */
+    s->batch  = format.on_card || s->memory || s->job == MARDINI_MODE_FILL ? 1 : FFMIN(settings.threads, CHUNK);
     return mardini_open(&s->mardini, &settings, &format);
-}
-
-static MardiniFrame frame_planes(const AVFrame *frame)
-{
-    MardiniFrame planes = { { 0 } };
-
-    for (int i = 0; i < 4 && frame->data[i]; i++) {
-        planes.data[i]   = frame->data[i];
-        planes.stride[i] = frame->linesize[i];
-    }
-    return planes;
-}
-
-/** An empty frame in the layout that the library sees. */
-static AVFrame *alloc_planar(const LibmardiniContext *s, int width, int height)
-{
-    AVFrame *frame = av_frame_alloc();
-
-    if (!frame)
-        return NULL;
-    frame->format = s->planar_fmt;
-    frame->width  = width;
-    frame->height = height;
-    if (av_frame_get_buffer(frame, 0) < 0)
-        av_frame_free(&frame);
-    return frame;
-}
-
-/** The same samples in another layout; both formats have the same components, sizes and depth. Padding stays as it is. */
-static void copy_samples(AVFrame *to, const AVFrame *from)
-{
-    const AVPixFmtDescriptor *to_desc = av_pix_fmt_desc_get(to->format), *from_desc = av_pix_fmt_desc_get(from->format);
-
-    for (int c = 0; c < from_desc->nb_components; c++) {
-        const AVComponentDescriptor *t = &to_desc->comp[c], *f = &from_desc->comp[c];
-        const int w = c ? AV_CEIL_RSHIFT(from->width,  from_desc->log2_chroma_w) : from->width;
-        const int h = c ? AV_CEIL_RSHIFT(from->height, from_desc->log2_chroma_h) : from->height;
-
-        for (int y = 0; y < h; y++) {
-            const uint8_t *in = from->data[f->plane] + (ptrdiff_t)y * from->linesize[f->plane] + f->offset;
-            uint8_t *out = to->data[t->plane] + (ptrdiff_t)y * to->linesize[t->plane] + t->offset;
-
-            for (int x = 0; x < w; x++, in += f->step, out += t->step) {
-                if (f->depth > 8) /* P010 holds its ten bits at the top */
-                    *(uint16_t *)out = (*(const uint16_t *)in >> f->shift) << t->shift |
-                                       (*(const uint16_t *)out & ((1 << t->shift) - 1));
-                else
-                    *out = *in;
-            }
-        }
-    }
 }
 
 static int make_planar(const LibmardiniContext *s, Given *given)
 {
     if (given->frame->format == s->planar_fmt || given->planar)
         return 0;
-    given->planar = alloc_planar(s, given->frame->width, given->frame->height);
+    given->planar = alloc_planar(s->planar_fmt, given->frame->width, given->frame->height);
     if (!given->planar)
         return AVERROR(ENOMEM);
     copy_samples(given->planar, given->frame);
@@ -923,39 +622,6 @@ static int take_frame(AVFilterContext *ctx, AVFilterLink *inlink)
                                 .cut = -1 });
 }
 
-/** Drop what belongs to the one picture that the properties were copied from. */
-static void make_props_general(AVFrame *frame)
-{
-    static const char *const keys[] = { "lavfi.scd.time", "lavfi.scd.score", "lavfi.scd.mafd" };
-
-    for (int i = frame->nb_side_data - 1; i >= 0; i--) {
-        const enum AVFrameSideDataType type = frame->side_data[i]->type;
-
-        switch (type) {
-        case AV_FRAME_DATA_PANSCAN:
-        case AV_FRAME_DATA_STEREO3D:
-        case AV_FRAME_DATA_DISPLAYMATRIX:
-        case AV_FRAME_DATA_AFD:
-        case AV_FRAME_DATA_MASTERING_DISPLAY_METADATA:
-        case AV_FRAME_DATA_SPHERICAL:
-        case AV_FRAME_DATA_CONTENT_LIGHT_LEVEL:
-        case AV_FRAME_DATA_ICC_PROFILE:
-#if LIBAVUTIL_VERSION_INT >= AV_VERSION_INT(57, 44, 100)
-        case AV_FRAME_DATA_AMBIENT_VIEWING_ENVIRONMENT:
-#endif
-            break; /* the stream's */
-        default:
-            av_frame_remove_side_data(frame, type);
-            i = FFMIN(i, frame->nb_side_data);
-        }
-    }
-    for (int i = 0; i < FF_ARRAY_ELEMS(keys); i++)
-        av_dict_set(&frame->metadata, keys[i], NULL, 0);
-    CLEAR_PICTURE_FLAGS(frame);
-    frame->pict_type   = AV_PICTURE_TYPE_NONE;
-    frame->repeat_pict = 0;
-}
-
 static void set_time(AVFilterContext *ctx, AVFrame *frame, const MardiniSlot *slot)
 {
     frame->pts       = slot->pts;
@@ -978,21 +644,27 @@ static int keep_frame(LibmardiniContext *s, const AVFrame *frame, const MardiniS
     return ret;
 }
 
-/** A given frame at the time of the slot, the picture shared; *out is NULL if the slot is to be shown later. */
-static int put_given(AVFilterContext *ctx, const Given *given, enum Hold why, AVFrame **out)
+static Queued *enqueue(LibmardiniContext *s, AVFrame *frame, int window)
+{
+    Queued *queued = &s->queue[s->nb_queued++];
+
+    *queued = (Queued){ .frame = frame, .slot = s->slot, .window = window };
+    s->have_slot = 0;
+    return queued;
+}
+
+/** A given frame at the time of the slot, the picture shared. */
+static int put_given(AVFilterContext *ctx, const Given *given, enum Hold why)
 {
     LibmardiniContext *s = ctx->priv;
     AVFrame *frame = av_frame_clone(given->frame);
-    int ret = 0;
+    int ret;
 
     if (!frame)
         return AVERROR(ENOMEM);
-#if CONFIG_CUDA
-    if (frame->format == AV_PIX_FMT_CUDA && (ret = adopt(ctx, frame)) < 0) {
-        av_frame_free(&frame);
+    enqueue(s, frame, -1);
+    if ((ret = adopt(ctx, frame)) < 0)
         return ret;
-    }
-#endif
     set_time(ctx, frame, &s->slot);
     if (s->slot.kind != MARDINI_SLOT_GIVEN) {
         make_props_general(frame);
@@ -1004,10 +676,8 @@ static int put_given(AVFilterContext *ctx, const Given *given, enum Hold why, AV
         ret = av_dict_set(&frame->metadata, "lavfi.mardini.cut", "1", 0);
     if (ret >= 0 && s->slot.keep < -1)
         ret = keep_frame(s, frame, &s->slot);
-    if (ret < 0 || s->slot.kind == MARDINI_SLOT_AHEAD)
-        av_frame_free(&frame);
-    s->have_slot = 0;
-    *out = frame;
+    if (s->slot.kind == MARDINI_SLOT_AHEAD)
+        av_frame_free(&s->queue[s->nb_queued - 1].frame);
     return ret;
 }
 
@@ -1061,121 +731,171 @@ static int choose_references(AVFilterContext *ctx, const MardiniSlot *slot, int 
 
 static int same_window(const MardiniSlot *a, const MardiniSlot *b)
 {
-    return a->kind == b->kind && a->num_references == b->num_references &&
+    return a->kind == b->kind && a->before == b->before && a->after == b->after && a->num_references == b->num_references &&
            !memcmp(a->references, b->references, a->num_references * sizeof(*a->references));
 }
 
-/** Make the frames of the waiting slot's window, CHUNK of them at most, from the slot on, from `nb` of its references. */
-static int make_chunk(AVFilterContext *ctx, int first, int nb)
+/** Make the frames of all windows of the queue. */
+static int make_queue(AVFilterContext *ctx)
 {
     LibmardiniContext *s = ctx->priv;
-    const MardiniSlot window = s->slot;
-    const int max = FFMIN(CHUNK, MARDINI_WINDOW - window.num_references);
-    MardiniSlot slots[CHUNK];
-    int64_t keys[CHUNK];
-    double masked[CHUNK];
-    float confidence[CHUNK];
-    MardiniFrame out[CHUNK];
+    MardiniWindow windows[CHUNK];
+    int64_t keys[2 * CHUNK];
+    double masked[2 * CHUNK];
+    float confidence[2 * CHUNK];
+    MardiniFrame out[2 * CHUNK];
     int64_t start;
-    int ret;
+    int nb = 0, ret;
 
-    for (int f = first; f < first + nb; f++) {
-        ret = show_to_library(s, find_given(s, window.references[f]));
-        if (ret < 0)
-            return ret;
+    for (int n = 0; n < s->nb_queued; n++) {
+        Queued *queued = &s->queue[n];
+        const MardiniSlot *slot = &queued->slot;
+        const Window *window = &s->windows[FFMAX(queued->window, 0)];
+
+        if (queued->window < 0)
+            continue;
+        if (!n || s->queue[n - 1].window != queued->window) {
+            const int64_t *ids = slot->references + window->first;
+
+            for (int f = 0; f < window->nb; f++)
+                if ((ret = show_to_library(s, find_given(s, ids[f]))) < 0)
+                    return ret;
+            windows[queued->window] = (MardiniWindow){
+                .num_given = window->nb, .ids = ids, .times = slot->times + window->first,
+                .num_masked = window->nb_made, .masked = masked + nb, .keys = keys + nb, .out = out + nb,
+                .confidence = confidence + nb,
+            };
+            av_log(ctx, AV_LOG_VERBOSE, "%d made %s frames %"PRId64" and %"PRId64", from frames %"PRId64" to %"PRId64"\n",
+                   window->nb_made, slot->position > 0 && slot->position < 1 ? "between" : "beyond", slot->before,
+                   slot->after, ids[0], ids[window->nb - 1]);
+        }
+        queued->frame = new_frame(ctx, slot);
+        if (!queued->frame || (queued->frame->format != s->planar_fmt && !s->planar[nb] &&
+            !(s->planar[nb] = alloc_planar(s->planar_fmt, queued->frame->width, queued->frame->height))))
+            return AVERROR(ENOMEM);
+        out[nb]    = frame_planes(s->planar[nb] ? s->planar[nb] : queued->frame);
+        masked[nb] = slot->position;
+        keys[nb]   = slot->key;
+        nb++;
     }
-
-    s->nb_made = s->made_index = 0;
-    do {
-        const int n = s->nb_made;
-
-        s->made[n] = new_frame(ctx, &s->slot);
-        if (!s->made[n])
-            return AVERROR(ENOMEM);
-        s->nb_made++;
-        if (s->made[n]->format != s->planar_fmt && !s->planar[n] &&
-            !(s->planar[n] = alloc_planar(s, s->made[n]->width, s->made[n]->height)))
-            return AVERROR(ENOMEM);
-        out[n]    = frame_planes(s->planar[n] ? s->planar[n] : s->made[n]);
-        slots[n]  = s->slot;
-        masked[n] = s->slot.position;
-        keys[n]   = s->slot.key;
-        ret = mardini_timeline_next(s->timeline, &s->slot);
-        s->have_slot = ret >= 0;
-        if (ret < 0 && ret != MARDINI_ERR(EAGAIN) && ret != MARDINI_ERR(ENODATA))
-            return ret;
-    } while (s->have_slot && s->nb_made < max && same_window(&window, &s->slot));
-
-    av_log(ctx, AV_LOG_VERBOSE, "%d made %s frames %"PRId64" and %"PRId64", from frames %"PRId64" to %"PRId64"\n",
-           s->nb_made, window.position > 0 && window.position < 1 ? "between" : "beyond", window.before, window.after, window.references[first], window.references[first + nb - 1]);
     start = av_gettime_relative();
-    ret = mardini_make(s->mardini, window.references + first, window.times + first, nb, masked, s->nb_made, keys, out,
-                       confidence);
+    ret = mardini_make(s->mardini, windows, s->nb_windows);
     if (ret < 0)
         return ret;
     s->time   += av_gettime_relative() - start;
-    s->nb_new += s->nb_made;
-    for (int n = 0; n < s->nb_made; n++) {
+    s->nb_new += nb;
+
+    nb = 0;
+    for (int n = 0; n < s->nb_queued; n++) {
+        Queued *queued = &s->queue[n];
         char value[16];
 
-        if (s->planar[n]) { /* what is no sample (RGB0's byte, P010's low bits) is the given frame's */
-            ret = av_frame_copy(s->made[n], find_given(s, slots[n].before)->frame);
-            if (ret < 0)
+        if (queued->window < 0)
+            continue;
+        if (s->planar[nb]) { /* what is no sample (RGB0's byte, P010's low bits) is the given frame's */
+            if ((ret = av_frame_copy(queued->frame, find_given(s, queued->slot.before)->frame)) < 0)
                 return ret;
-            copy_samples(s->made[n], s->planar[n]);
+            copy_samples(queued->frame, s->planar[nb]);
         }
-        snprintf(value, sizeof(value), "%.3f", confidence[n]);
-        ret = av_dict_set(&s->made[n]->metadata, "lavfi.mardini.confidence", value, 0);
-        if (ret >= 0 && slots[n].keep < -1)
-            ret = keep_frame(s, s->made[n], &slots[n]);
+        snprintf(value, sizeof(value), "%.3f", confidence[nb++]);
+        ret = av_dict_set(&queued->frame->metadata, "lavfi.mardini.confidence", value, 0);
+        if (ret >= 0 && queued->slot.keep < -1)
+            ret = keep_frame(s, queued->frame, &queued->slot);
         if (ret < 0)
             return ret;
-        if (slots[n].kind == MARDINI_SLOT_AHEAD)
-            av_frame_free(&s->made[n]);
+        if (queued->slot.kind == MARDINI_SLOT_AHEAD)
+            av_frame_free(&queued->frame);
     }
+    s->nb_windows = s->nb_made = 0;
     return 0;
 }
 
 /**
- * The next frame of the output.
+ * Put the waiting slot into the queue.
+ *
+ * @return 1, 0 if what is in the queue must be made and put out before it, or a negative code
+ */
+static int queue_slot(AVFilterContext *ctx)
+{
+    LibmardiniContext *s = ctx->priv;
+    const MardiniSlot *slot = &s->slot;
+    const Queued *last = s->nb_queued ? &s->queue[s->nb_queued - 1] : NULL;
+    const Given *nearer;
+    int first, ret;
+
+    if (s->nb_queued == QUEUE)
+        return 0;
+    if (last && last->window >= 0) {
+        Window *window = &s->windows[last->window];
+
+        if (same_window(&last->slot, slot) && window->nb_made < FFMIN(CHUNK, MARDINI_WINDOW - slot->num_references)) {
+            window->nb_made++;
+            s->nb_made++;
+            enqueue(s, NULL, last->window);
+            return 1;
+        }
+        if (last->slot.keep < -1) /* this one may be made from it, or show it */
+            return 0;
+    }
+    if (s->nb_windows && s->nb_made >= s->batch)
+        return 0;
+    if (!slot->num_references) {
+        ret = put_given(ctx, find_given(s, slot->before), HOLD_END);
+        return ret < 0 ? ret : 1;
+    }
+    nearer = find_given(s, slot->position < 0.5 ? slot->before : slot->after);
+    if (find_given(s, slot->before)->off)
+        ret = put_given(ctx, nearer, HOLD_OFF);
+    else if (!(ret = choose_references(ctx, slot, &first)))
+        ret = put_given(ctx, nearer, HOLD_CUT);
+    else if (ret > 0) {
+        s->windows[s->nb_windows] = (Window){ .first = first, .nb = ret, .nb_made = 1 };
+        s->nb_made++;
+        enqueue(s, NULL, s->nb_windows++);
+    }
+    return ret < 0 ? ret : 1;
+}
+
+/**
+ * The next frame of the output. What needs no making goes out at once; of what does, as much is made together as keeps
+ * all threads busy.
  *
  * @return 0, AVERROR(EAGAIN) if the input must be read first, AVERROR_EOF after the last, or another code
  */
 static int next_frame(AVFilterContext *ctx, AVFrame **out)
 {
     LibmardiniContext *s = ctx->priv;
-    int first, ret;
+    int ret;
 
     for (*out = NULL; !*out;) {
-        if (s->made_index < s->nb_made) {
-            *out = s->made[s->made_index];
-            s->made[s->made_index++] = NULL;
+        if (!s->nb_windows && s->queue_index < s->nb_queued) {
+            Queued *queued = &s->queue[s->queue_index++];
+
+            *out = queued->frame;
+            queued->frame = NULL;
+            s->shown = FFMAX(s->shown, queued->slot.before);
             continue;
         }
+        if (!s->nb_windows)
+            s->nb_queued = s->queue_index = 0;
         if (!s->have_slot) {
             ret = mardini_timeline_next(s->timeline, &s->slot);
-            if (ret < 0) {
-                release_given(s, 0);
-                return ret == MARDINI_ERR(EAGAIN) ? AVERROR(EAGAIN) : ret == MARDINI_ERR(ENODATA) ? AVERROR_EOF : ret;
-            }
-            s->have_slot = 1;
-        }
-        release_given(s, 0);
-        s->shown = FFMAX(s->shown, s->slot.before);
-        if (!s->slot.num_references) {
-            ret = put_given(ctx, find_given(s, s->slot.before), HOLD_END, out);
+            s->have_slot = ret >= 0;
         } else {
-            Given *nearer = find_given(s, s->slot.position < 0.5 ? s->slot.before : s->slot.after);
-
-            if (find_given(s, s->slot.before)->off)
-                ret = put_given(ctx, nearer, HOLD_OFF, out);
-            else if (!(ret = choose_references(ctx, &s->slot, &first)))
-                ret = put_given(ctx, nearer, HOLD_CUT, out);
-            else if (ret > 0)
-                ret = make_chunk(ctx, first, ret);
+            ret = 0;
         }
+        if (!s->nb_windows)
+            release_given(s, 0);
+        if (ret >= 0)
+            ret = queue_slot(ctx);
+        else if (ret == MARDINI_ERR(EAGAIN) && !s->error && (!s->nb_windows || (s->nb_made < s->batch && s->nb_given < CHUNK + 4)))
+            return AVERROR(EAGAIN);
+        else if (ret == MARDINI_ERR(EAGAIN) || ret == MARDINI_ERR(ENODATA))
+            ret = s->nb_windows ? 0 : s->error ? s->error : AVERROR_EOF;
+        if (!ret)
+            ret = make_queue(ctx);
         if (ret < 0) {
-            release_made(s);
+            release_queue(s);
             return ret;
         }
     }
@@ -1197,11 +917,8 @@ static int activate(AVFilterContext *ctx)
     FF_FILTER_FORWARD_STATUS_BACK(outlink, inlink);
 
     /* 2. Put out one frame; read no more of the input than it needs. */
-    while ((ret = next_frame(ctx, &frame)) == AVERROR(EAGAIN) && ff_inlink_check_available_frame(inlink)) {
-        ret = take_frame(ctx, inlink);
-        if (ret < 0)
-            return ret;
-    }
+    while ((ret = next_frame(ctx, &frame)) == AVERROR(EAGAIN) && ff_inlink_check_available_frame(inlink))
+        s->error = take_frame(ctx, inlink);
     if (!ret) {
         s->next_pts = frame->pts + DURATION(frame);
         s->nb_out++;
@@ -1214,8 +931,10 @@ static int activate(AVFilterContext *ctx)
     /* 3. At the end of the input, put out what was held back for it, then end the output. */
     if (ret == AVERROR(EAGAIN) && ff_inlink_acknowledge_status(inlink, &s->status, &pts)) {
         ff_filter_set_ready(ctx, 100);
-        ret = push_waiting(ctx, 0);
-        return ret < 0 ? ret : mardini_timeline_end(s->timeline, pts);
+        s->error = push_waiting(ctx, 0);
+        if (!s->error)
+            s->error = mardini_timeline_end(s->timeline, pts);
+        return 0;
     }
     if (ret == AVERROR_EOF) {
         ff_outlink_set_status(outlink, s->status, s->next_pts);

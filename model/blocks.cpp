@@ -140,9 +140,9 @@ Tensor ResBlockImpl::forward(const Tensor &x)
     return x + b(act(a(act(x))));
 }
 
-Tensor rope(const Tensor &x, const Tensor &position)
+Rotation rotation(const Tensor &position, int head_dim)
 {
-    const int64_t pairs = x.size(3) / 2, third = pairs / 3;
+    const int64_t pairs = head_dim / 2, third = pairs / 3;
     const int64_t count[3] = {pairs - 2 * third, third, third};
     const double shortest[3] = {2, 3, 3}, longest = 64;
     std::vector<Tensor> angles;
@@ -150,9 +150,14 @@ Tensor rope(const Tensor &x, const Tensor &position)
         Tensor period = at::linspace(std::log(shortest[i]), std::log(longest), count[i], position.options()).exp();
         angles.push_back(position.slice(2, i, i + 1) * (2 * M_PI / period));
     }
-    Tensor angle = at::cat(angles, 2).unsqueeze(1); // (B,1,N,pairs)
-    Tensor c = angle.cos().to(x.dtype()), s = angle.sin().to(x.dtype());
-    Tensor x1 = x.slice(3, 0, pairs), x2 = x.slice(3, pairs);
+    Tensor angle = at::cat(angles, 2).unsqueeze(1);
+    return {angle.cos(), angle.sin()};
+}
+
+Tensor rope(const Tensor &x, const Rotation &r)
+{
+    const int64_t pairs = x.size(3) / 2;
+    Tensor x1 = x.slice(3, 0, pairs), x2 = x.slice(3, pairs), c = r.cosine.to(x.dtype()), s = r.sine.to(x.dtype());
     return at::cat({x1 * c - x2 * s, x1 * s + x2 * c}, 3);
 }
 
@@ -169,13 +174,13 @@ BlockImpl::BlockImpl(int width, int head_dim) : head_dim_(head_dim)
     mlp2 = register_module("mlp2", zeroed(torch::nn::Linear(4 * width, width)));
 }
 
-BlockImpl::Heads BlockImpl::heads(const Tensor &x, const Tensor &position)
+BlockImpl::Heads BlockImpl::heads(const Tensor &x, const Rotation &rotation)
 {
     const int64_t B = x.size(0), N = x.size(1), D = x.size(2);
     auto parts = qkv(norm1(x)).reshape({B, N, 3, D / head_dim_, head_dim_}).permute({2, 0, 3, 1, 4}).unbind(0);
     Tensor v = parts[2];
     // LayerNorm may return float32 under autocast; attention wants one dtype.
-    return {rope(norm_q(parts[0]), position).to(v.dtype()), rope(norm_k(parts[1]), position).to(v.dtype()), v};
+    return {rope(norm_q(parts[0]), rotation).to(v.dtype()), rope(norm_k(parts[1]), rotation).to(v.dtype()), v};
 }
 
 Tensor BlockImpl::merge(const Tensor &x)
@@ -183,16 +188,16 @@ Tensor BlockImpl::merge(const Tensor &x)
     return out(x.transpose(1, 2).flatten(2));
 }
 
-std::pair<Tensor, Tensor> BlockImpl::forward(Tensor given, Tensor masked, const Tensor &given_position,
-                                             const Tensor &masked_position, int64_t R, int64_t M, bool joint,
-                                             ReferenceAttention references)
+std::pair<Tensor, Tensor> BlockImpl::forward(Tensor given, Tensor masked, const Rotation &given_rotation,
+                                             const Rotation &masked_rotation, int64_t R, int64_t M, bool joint,
+                                             ReferenceAttention references, bool last)
 {
     const int64_t B = given.size(0), N = given.size(1) / R;
     auto attend = [](const Tensor &q, const Tensor &k, const Tensor &v) {
         return at::scaled_dot_product_attention(q, k, v);
     };
-    Heads r = heads(given, given_position);   // (B,heads,R*N,e)
-    Heads m = heads(masked, masked_position); // (B,heads,M*N,e)
+    Heads r = heads(given, given_rotation);   // (B,heads,R*N,e)
+    Heads m = heads(masked, masked_rotation); // (B,heads,M*N,e)
 
     // (B,heads,F*N,e) <-> (B*F,heads,N,e): every frame for itself
     auto split = [&](const Tensor &x, int64_t frames) {
@@ -211,6 +216,11 @@ std::pair<Tensor, Tensor> BlockImpl::forward(Tensor given, Tensor masked, const 
         Tensor k = at::cat({repeat(r.k), split(m.k, M)}, 2), v = at::cat({repeat(r.v), split(m.v, M)}, 2);
         from_masked = unsplit(attend(split(m.q, M), k, v), M);
     }
+    masked = masked + merge(from_masked);
+    masked = masked + mlp2(at::gelu(mlp1(norm2(masked))));
+    if (last)
+        return {given, masked};
+
     Tensor from_given;
     switch (references) {
     case ReferenceAttention::Strict:
@@ -224,9 +234,7 @@ std::pair<Tensor, Tensor> BlockImpl::forward(Tensor given, Tensor masked, const 
         break;
     }
     given = given + merge(from_given);
-    masked = masked + merge(from_masked);
     given = given + mlp2(at::gelu(mlp1(norm2(given))));
-    masked = masked + mlp2(at::gelu(mlp1(norm2(masked))));
     return {given, masked};
 }
 

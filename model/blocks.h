@@ -48,10 +48,18 @@ struct ResBlockImpl : torch::nn::Module {
 };
 TORCH_MODULE(ResBlock);
 
-/// Rotary embedding, axial over (t, y, x): each third of the head's pairs turns with one
-/// coordinate, at periods from 2 (t) or 3 (y, x) to 64 positions.
-///   x (B,heads,N,head_dim), position (B,N,3) float32, continuous
-Tensor rope(const Tensor &x, const Tensor &position);
+/// Angles of the rotary embedding, axial over (t, y, x): each third of a head's pairs turns with one coordinate, at
+/// periods from 2 (t) or 3 (y, x) to 64 positions. (B,1,N,head_dim/2)
+/// float32 each.
+struct Rotation {
+    Tensor cosine, sine;
+};
+
+///   position (B,N,3) float32, continuous
+Rotation rotation(const Tensor &position, int head_dim);
+
+///   x (B,heads,N,head_dim)
+Tensor rope(const Tensor &x, const Rotation &rotation);
 
 /// Which given frames a given frame's tokens may attend to.
 enum class ReferenceAttention { Strict, Relaxed, Off };
@@ -62,14 +70,16 @@ struct BlockImpl : torch::nn::Module {
     BlockImpl(int width, int head_dim);
 
     /// Both streams in one step.
-    ///   given   (B,R*N,D) tokens of the given frames,   position (B,R*N,3)
-    ///   masked  (B,M*N,D) tokens of the masked frames,  position (B,M*N,3)
+    ///   given   (B,R*N,D) tokens of the given frames
+    ///   masked  (B,M*N,D) tokens of the masked frames
+    ///   given_rotation, masked_rotation  of their positions
     ///   joint   false: a masked frame attends to the given frames and to itself alone, so that
     ///           its result does not depend on what else is made; true: to every masked frame too
+    ///   last    nobody reads the given tokens after this block: they come back as they were
     ///   returns both, same shapes
-    std::pair<Tensor, Tensor> forward(Tensor given, Tensor masked, const Tensor &given_position,
-                                      const Tensor &masked_position, int64_t R, int64_t M, bool joint,
-                                      ReferenceAttention references);
+    std::pair<Tensor, Tensor> forward(Tensor given, Tensor masked, const Rotation &given_rotation,
+                                      const Rotation &masked_rotation, int64_t R, int64_t M, bool joint,
+                                      ReferenceAttention references, bool last = false);
 
     torch::nn::LayerNorm norm1{nullptr}, norm2{nullptr}, norm_q{nullptr}, norm_k{nullptr};
     torch::nn::Linear qkv{nullptr}, out{nullptr}, mlp1{nullptr}, mlp2{nullptr};
@@ -78,7 +88,7 @@ private:
     struct Heads {
         Tensor q, k, v; // (B,heads,N,head_dim)
     };
-    Heads heads(const Tensor &x, const Tensor &position);
+    Heads heads(const Tensor &x, const Rotation &rotation);
     Tensor merge(const Tensor &x); // (B,heads,N,head_dim) -> (B,N,D), projected
     int head_dim_;
 };

@@ -9,7 +9,7 @@
 namespace mardini {
 
 /// The value of "mardini.format" in a checkpoint's metadata. A reader refuses another.
-constexpr const char *checkpoint_format = "2";
+constexpr const char *checkpoint_format = "3";
 
 struct SafeTensors {
     std::map<std::string, Tensor> tensors;

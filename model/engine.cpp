@@ -12,8 +12,11 @@
 #include <torch/cuda.h>
 
 #include <algorithm>
+#include <atomic>
+#include <climits>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <new>
 
 namespace mardini {
@@ -140,8 +143,7 @@ public:
         return 100 * unlikeness(find(id_a).features, find(id_b).features);
     }
 
-    void make(const int64_t *ids, const double *times, int num_given, const double *masked, int num_masked,
-              const int64_t *keys, const MardiniFrame *out, float *confidence);
+    void make(const MardiniWindow *windows, int num_windows);
 
     /// Call first in every entry: LibTorch's thread count belongs to the calling thread.
     void enter() const
@@ -240,7 +242,15 @@ private:
                                       " MB are needed; scale them down first.");
         while (fixed + bytes_of_bands(geometry_, channels, band_bytes_) > megabytes << 20 && shrink_bands())
             ;
+        const int64_t bands = bytes_of_bands(geometry_, channels, band_bytes_);
+        // Beside each other each also has its pixels, features and products of all pairs of cells.
+        const int64_t area = (geometry_.height / r) * (geometry_.width / r), cells = area / 64;
+        const int64_t one_more = bands + 300 * area + bytes_of_pixels(geometry_) + (bf16_ ? 2 : 4) * cells * cells;
+        at_a_time_ = static_cast<int>(std::min<int64_t>(1 + ((megabytes << 20) - fixed - bands) / one_more, INT_MAX));
     }
+
+    /// Frames that are painted beside each other: no more than fit the budget.
+    int64_t frames_at_a_time() const { return device_.is_cpu() ? std::min(at_a_time_, at::get_num_threads()) : 1; }
 
     /// Smaller tiles; false if they are the smallest.
     bool shrink_bands()
@@ -297,11 +307,30 @@ private:
 
     const Match &match(int64_t a, int64_t b)
     {
-        auto it = matches_.find({a, b});
-        if (it == matches_.end())
-            it = matches_.emplace(std::pair(a, b), network_->encoder->match(find(a).features, find(b).features)).first;
-        return it->second;
+        {
+            std::lock_guard lock(matching_);
+            auto it = matches_.find({a, b});
+            if (it != matches_.end())
+                return it->second;
+        }
+        Match found = network_->encoder->match(find(a).features, find(b).features);
+        std::lock_guard lock(matching_);
+        return matches_.emplace(std::pair(a, b), std::move(found)).first->second;
     }
+
+    /// A window whose planner has spoken.
+    struct Planned {
+        const MardiniWindow *window;
+        Plan plan;
+        Pairs pairs; ///< on the device
+        Pairs known; ///< on the processor: on a card each look would wait for all that is queued
+    };
+    Planned plan_window(const MardiniWindow &w);
+    void make_frame(const Planned &planned, int64_t i);
+    /// body(i) for i in 0 .. count - 1, several beside each other, each by one thread; those left over one by one by all
+    /// threads.
+    template <class Body> void side_by_side(int64_t count, const Body &body);
+    void make_together(const MardiniWindow *windows, int num_windows);
 
     Tensor sample(const Given &before, const Given &after, const Refined &refined, const Pairs &pairs, int64_t key);
     /// pairs: on the processor
@@ -324,10 +353,13 @@ private:
     bool bf16_ = false;
     int threads_ = 0, steps_ = 0;
     int64_t seed_ = 0;
-    int64_t band_bytes_ = 0; ///< of Painting
+    std::atomic<int64_t> band_bytes_ = 0; ///< of Painting
+    std::mutex shrinking_;
+    int at_a_time_ = INT_MAX; ///< frames that may be painted beside each other
     bool said_shrunk_ = false;
     std::map<int64_t, Given> given_;
     std::map<std::pair<int64_t, int64_t>, Match> matches_;
+    std::mutex matching_;
 };
 
 static Motion rows_of(const Motion &m, int64_t begin, int64_t end)
@@ -382,7 +414,8 @@ float Engine::paint_frame(const Given &before, const Given &after, const Refined
         try {
             return paint(geometry_, p, out, profile_);
         } catch (const std::exception &e) {
-            if (!is_out_of_memory(e) || !shrink_bands())
+            std::lock_guard lock(shrinking_);
+            if (!is_out_of_memory(e) || (p.band_bytes == band_bytes_ && !shrink_bands()))
                 throw;
             if (!said_shrunk_)
                 say(MARDINI_LOG_WARNING, "Memory is full: the rest is made in smaller tiles.");
@@ -464,52 +497,55 @@ float Engine::compose_frame(const Given &before, const Given &after, const Refin
     return static_cast<float>(certainty / counted);
 }
 
-void Engine::make(const int64_t *ids, const double *times, int num_given, const double *masked, int num_masked,
-                  const int64_t *keys, const MardiniFrame *out, float *confidence)
+template <class Body> void Engine::side_by_side(int64_t count, const Body &body)
 {
-    std::string positions = "window: given";
-    for (int i = 0; i < num_given; i++)
-        positions += " " + std::to_string(ids[i]) + "@" + std::to_string(times[i]);
-    positions += ", masked";
-    for (int i = 0; i < num_masked; i++)
-        positions += " " + std::to_string(masked[i]);
-    say(MARDINI_LOG_VERBOSE, positions);
-    const auto turn = card_turn();
+    for (int64_t begin = 0; begin < count;) {
+        const int64_t at_a_time = frames_at_a_time(), now = std::min(at_a_time, count - begin);
+        if (2 * now <= at_a_time || at_a_time == 1) {
+            body(begin++);
+            continue;
+        }
+        try {
+            at::parallel_for(begin, begin + now, 1, [&](int64_t first, int64_t last) {
+                c10::InferenceMode inference; // both belong to a thread
+                Autocast autocast(device_.type(), bf16_);
+                for (int64_t i = first; i < last; i++)
+                    body(i);
+            });
+            begin += now;
+        } catch (const std::exception &e) {
+            if (!is_out_of_memory(e))
+                throw;
+            say(MARDINI_LOG_WARNING, "Memory is full: the rest is made one by one.");
+            at_a_time_ = 1;
+        }
+    }
+}
 
+Engine::Planned Engine::plan_window(const MardiniWindow &w)
+{
     // The planner saw gaps of up to 16 positions in training: one unit for all windows, so that it does not
     // matter in which the caller counts.
-    const std::vector<double> given(times, times + num_given);
-    const References first = choose_references(given, masked[0]);
+    const std::vector<double> given(w.times, w.times + w.num_given);
+    const References first = choose_references(given, w.masked[0]);
     const double gap = first.index[0] == first.index[1] ? 1 : given[first.index[1]] - given[first.index[0]];
     auto in_positions = [&](double t) { return static_cast<float>((t - given[first.index[0]]) * 8 / gap); };
-    Tensor given_times = at::empty({1, num_given}, torch::kFloat32);
-    for (int i = 0; i < num_given; i++)
-        given_times[0][i] = in_positions(times[i]);
+    Tensor given_times = at::empty({1, w.num_given}, torch::kFloat32);
+    Tensor masked_times = at::empty({1, w.num_masked}, torch::kFloat32);
+    for (int i = 0; i < w.num_given; i++)
+        given_times[0][i] = in_positions(w.times[i]);
+    for (int i = 0; i < w.num_masked; i++)
+        masked_times[0][i] = in_positions(w.masked[i]);
+    Planned p;
+    p.window = &w;
+    p.pairs = make_pairs(given_times, masked_times, device_);
+    p.known = device_.is_cpu() ? p.pairs : make_pairs(given_times, masked_times, torch::kCPU);
 
-    std::vector<int64_t> sources;
-    std::vector<Tensor> tokens;
-    for (int i = 0; i < num_given; i++)
-        tokens.push_back(find(ids[i]).tokens);
-    for (int i = 0; i < num_masked; i++)
-        for (int k : choose_references(given, masked[i]).index)
-            sources.push_back(ids[k]);
-    {
-        Profile::Timer timer(profile_, Stage::Load);
-        keep_pixels(sources);
-    }
-
-    Tensor masked_times = at::empty({1, num_masked}, torch::kFloat32);
-    for (int i = 0; i < num_masked; i++)
-        masked_times[0][i] = in_positions(masked[i]);
-    Pairs pairs = make_pairs(given_times, masked_times, device_);
-    // Looked at here: on a card each look would wait for all that is queued.
-    const Pairs known = device_.is_cpu() ? pairs : make_pairs(given_times, masked_times, torch::kCPU);
-    auto row = [](const Tensor &t, int64_t i) { return t.slice(0, i, i + 1); };
-    Autocast autocast(device_.type(), bf16_);
     Profile::Timer match_timer(profile_, Stage::Match);
     std::vector<const Match *> pair_matches;
-    for (int i = 0; i < num_masked; i++)
-        pair_matches.push_back(&match(ids[known.before[i].item<int64_t>()], ids[known.after[i].item<int64_t>()]));
+    for (int i = 0; i < w.num_masked; i++)
+        pair_matches.push_back(
+            &match(w.ids[p.known.before[i].item<int64_t>()], w.ids[p.known.after[i].item<int64_t>()]));
     auto gather = [&](Tensor Match::*field) {
         std::vector<Tensor> rows;
         for (const Match *m : pair_matches)
@@ -520,42 +556,90 @@ void Engine::make(const int64_t *ids, const double *times, int num_given, const 
                      gather(&Match::confidence_backward)};
     match_timer.stop();
     Profile::Timer planner_timer(profile_, Stage::Planner);
-    const int64_t token_rows = find(ids[0]).features.eighth.size(2) / 4;
-    Plan plan = network_->planner->forward(at::cat(tokens), matches, pairs, given_times.to(device_),
-                                           masked_times.to(device_), token_rows, false);
+    std::vector<Tensor> tokens;
+    for (int i = 0; i < w.num_given; i++)
+        tokens.push_back(find(w.ids[i]).tokens);
+    const int64_t token_rows = find(w.ids[0]).features.eighth.size(2) / 4;
+    p.plan = network_->planner->forward(at::cat(tokens), matches, p.pairs, given_times.to(device_),
+                                        masked_times.to(device_), token_rows, false);
+    return p;
+}
 
-    planner_timer.stop();
-
-    // Refined and composed one by one: memory does not grow with their number.
-    for (int64_t i = 0; i < num_masked; i++) {
-        Given &before = find(ids[known.before[i].item<int64_t>()]);
-        Given &after = find(ids[known.after[i].item<int64_t>()]);
-        const Motion &m = plan.motion;
-        Plan own{{row(m.velocity, i), row(m.bend, i), row(m.visibility, i), row(m.uncertainty, i)},
-                 row(plan.features, i), row(plan.seed, i), row(plan.tokens, i)};
-        Pairs pair{row(pairs.before, i), row(pairs.after, i), row(pairs.distance_before, i),
-                   row(pairs.distance_after, i)};
-        Profile::Timer refine_timer(profile_, Stage::Refine);
-        Refined refined = network_->generator->refine(own, before.features, after.features, pair);
-        refine_timer.stop();
-        const Tensor extra = steps_ > 0 ? sample(before, after, refined, pair, keys[i]) : Tensor();
-        if (card_) {
-            const Pairs own_pair{row(known.before, i), row(known.after, i), row(known.distance_before, i),
-                                 row(known.distance_after, i)};
-            card_->paint(before.on_card, after.on_card, painting(refined, own_pair, extra), out[i]);
-            continue;
-        }
-        const float certainty = device_.is_cpu() ? paint_frame(before, after, refined, pair, extra, out[i])
-                                                 : compose_frame(before, after, refined, pair, extra, out[i]);
-        if (confidence)
-            confidence[i] = certainty;
+void Engine::make_frame(const Planned &planned, int64_t i)
+{
+    const MardiniWindow &w = *planned.window;
+    const Plan &plan = planned.plan;
+    auto row = [i](const Tensor &t) { return t.slice(0, i, i + 1); };
+    auto rows = [&](const Pairs &p) {
+        return Pairs{row(p.before), row(p.after), row(p.distance_before), row(p.distance_after)};
+    };
+    Given &before = find(w.ids[planned.known.before[i].item<int64_t>()]);
+    Given &after = find(w.ids[planned.known.after[i].item<int64_t>()]);
+    const Motion &m = plan.motion;
+    const Plan own{{row(m.velocity), row(m.bend), row(m.visibility), row(m.uncertainty)}, row(plan.features),
+                   row(plan.seed), row(plan.tokens)};
+    const Pairs pair = rows(planned.pairs);
+    Profile::Timer refine_timer(profile_, Stage::Refine);
+    const Refined refined = network_->generator->refine(own, before.features, after.features, pair);
+    refine_timer.stop();
+    const Tensor extra = steps_ > 0 ? sample(before, after, refined, pair, w.keys[i]) : Tensor();
+    if (card_) {
+        card_->paint(before.on_card, after.on_card, painting(refined, rows(planned.known), extra), w.out[i]);
+        return;
     }
+    const float certainty = device_.is_cpu() ? paint_frame(before, after, refined, pair, extra, w.out[i])
+                                             : compose_frame(before, after, refined, pair, extra, w.out[i]);
+    if (w.confidence)
+        w.confidence[i] = certainty;
+}
+
+void Engine::make(const MardiniWindow *windows, int num_windows)
+{
+    const auto turn = card_turn();
+    Autocast autocast(device_.type(), bf16_);
+    // No more windows at once than there are threads for their frames: memory does not grow with their number.
+    for (int first = 0, last = 0; first < num_windows; first = last) {
+        for (int64_t frames = 0; last < num_windows && frames < frames_at_a_time(); last++)
+            frames += windows[last].num_masked;
+        make_together(windows + first, last - first);
+    }
+}
+
+void Engine::make_together(const MardiniWindow *windows, int num_windows)
+{
+    std::vector<int64_t> sources;
+    std::vector<std::pair<int, int64_t>> frames; // all that is to be made: window, index in it
+    for (int n = 0; n < num_windows; n++) {
+        const MardiniWindow &w = windows[n];
+        std::string positions = "window: given";
+        for (int i = 0; i < w.num_given; i++)
+            positions += " " + std::to_string(w.ids[i]) + "@" + std::to_string(w.times[i]);
+        positions += ", masked";
+        for (int i = 0; i < w.num_masked; i++) {
+            positions += " " + std::to_string(w.masked[i]);
+            for (int k : choose_references({w.times, w.times + w.num_given}, w.masked[i]).index)
+                sources.push_back(w.ids[k]);
+            frames.emplace_back(n, i);
+        }
+        say(MARDINI_LOG_VERBOSE, positions);
+    }
+    {
+        Profile::Timer timer(profile_, Stage::Load);
+        keep_pixels(sources);
+    }
+
+    // A window or a frame to a thread: the layers of one are too small to be shared.
+    std::vector<Planned> planned(num_windows);
+    side_by_side(num_windows, [&](int64_t n) { planned[n] = plan_window(windows[n]); });
+    side_by_side(static_cast<int64_t>(frames.size()),
+                 [&](int64_t k) { make_frame(planned[frames[k].first], frames[k].second); });
     if (card_) {
         const std::vector<float> sure = card_->finish();
-        if (confidence)
-            std::copy(sure.begin(), sure.end(), confidence);
+        for (size_t k = 0; k < sure.size(); k++)
+            if (float *confidence = windows[frames[k].first].confidence)
+                confidence[frames[k].second] = sure[k];
     }
-    profile_.add_frames(num_masked);
+    profile_.add_frames(static_cast<int>(frames.size()));
 }
 
 } // namespace mardini
@@ -638,10 +722,9 @@ int engine_compare(MardiniEngine *engine, int64_t id_a, int64_t id_b, double *sc
     return guarded(engine, [&] { *score = engine->compare(id_a, id_b); });
 }
 
-int engine_make(MardiniEngine *engine, const int64_t *ids, const double *times, int num_given, const double *masked,
-                int num_masked, const int64_t *keys, const MardiniFrame *out, float *confidence)
+int engine_make(MardiniEngine *engine, const MardiniWindow *windows, int num_windows)
 {
-    return guarded(engine, [&] { engine->make(ids, times, num_given, masked, num_masked, keys, out, confidence); });
+    return guarded(engine, [&] { engine->make(windows, num_windows); });
 }
 
 } // namespace

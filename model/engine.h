@@ -13,7 +13,7 @@ extern "C" {
 #endif
 
 /** Raised with every change of this file or of a struct in mardini.h that passes through it. */
-#define MARDINI_ENGINE_VERSION 2
+#define MARDINI_ENGINE_VERSION 3
 
 typedef struct MardiniEngine MardiniEngine;
 
@@ -25,8 +25,7 @@ typedef struct MardiniEngineFunctions {
     int (*add_frame)(MardiniEngine *engine, int64_t id, const MardiniFrame *frame);
     void (*drop_frame)(MardiniEngine *engine, int64_t id);
     int (*compare)(MardiniEngine *engine, int64_t id_a, int64_t id_b, double *score);
-    int (*make)(MardiniEngine *engine, const int64_t *ids, const double *times, int num_given, const double *masked,
-                int num_masked, const int64_t *keys, const MardiniFrame *out, float *confidence);
+    int (*make)(MardiniEngine *engine, const MardiniWindow *windows, int num_windows);
 } MardiniEngineFunctions;
 
 /** The one symbol that libmardini_torch exports. */

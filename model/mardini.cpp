@@ -265,27 +265,26 @@ void check_id(const MardiniContext &ctx, int64_t id)
         throw Error(EINVAL, text("frame %lld was not added", static_cast<long long>(id)));
 }
 
-void check_window(const MardiniContext &ctx, const int64_t *ids, const double *times, int num_given,
-                  const double *masked, int num_masked, const int64_t *keys, const MardiniFrame *out)
+void check_window(const MardiniContext &ctx, const MardiniWindow &w)
 {
-    if (!ids || !times || !masked || !keys || !out)
+    if (!w.ids || !w.times || !w.masked || !w.keys || !w.out)
         throw Error(EINVAL, "ids, times, masked, keys and out must not be NULL");
-    if (num_given < 1 || num_masked < 1 || num_given > MARDINI_WINDOW || num_masked > MARDINI_WINDOW ||
-        num_given + num_masked > MARDINI_WINDOW)
+    if (w.num_given < 1 || w.num_masked < 1 || w.num_given > MARDINI_WINDOW || w.num_masked > MARDINI_WINDOW ||
+        w.num_given + w.num_masked > MARDINI_WINDOW)
         throw Error(EINVAL, text("a window of %d given and %d masked frames: one of each at least, %d in all at most",
-                                 num_given, num_masked, MARDINI_WINDOW));
-    for (int f = 0; f < num_given; f++) {
-        check_id(ctx, ids[f]);
-        if (!std::isfinite(times[f]) || (f && times[f] <= times[f - 1]))
+                                 w.num_given, w.num_masked, MARDINI_WINDOW));
+    for (int f = 0; f < w.num_given; f++) {
+        check_id(ctx, w.ids[f]);
+        if (!std::isfinite(w.times[f]) || (f && w.times[f] <= w.times[f - 1]))
             throw Error(EINVAL, text("the time of given frame %d does not rise", f));
     }
-    for (int f = 0; f < num_masked; f++) {
-        if (!std::isfinite(masked[f]) || (f && masked[f] <= masked[f - 1]))
+    for (int f = 0; f < w.num_masked; f++) {
+        if (!std::isfinite(w.masked[f]) || (f && w.masked[f] <= w.masked[f - 1]))
             throw Error(EINVAL, text("the time of masked frame %d does not rise", f));
-        for (int g = 0; g < num_given; g++)
-            if (masked[f] == times[g])
+        for (int g = 0; g < w.num_given; g++)
+            if (w.masked[f] == w.times[g])
                 throw Error(EINVAL, text("masked frame %d has the time of given frame %d", f, g));
-        check_planes(ctx.format, out[f]);
+        check_planes(ctx.format, w.out[f]);
     }
 }
 
@@ -496,15 +495,16 @@ int mardini_compare(MardiniContext *ctx, int64_t id_a, int64_t id_b, double *sco
     });
 }
 
-int mardini_make(MardiniContext *ctx, const int64_t *ids, const double *times, int num_given, const double *masked,
-                 int num_masked, const int64_t *keys, const MardiniFrame *out, float *confidence)
+int mardini_make(MardiniContext *ctx, const MardiniWindow *windows, int num_windows)
 {
     if (!ctx)
         return MARDINI_ERR(EINVAL);
     return guarded(ctx->log, ctx->log_opaque, [&] {
-        check_window(*ctx, ids, times, num_given, masked, num_masked, keys, out);
-        return ctx->engine_functions->make(ctx->engine, ids, times, num_given, masked, num_masked, keys, out,
-                                           confidence);
+        if (!windows || num_windows < 1)
+            throw Error(EINVAL, "there must be a window to make");
+        for (int i = 0; i < num_windows; i++)
+            check_window(*ctx, windows[i]);
+        return ctx->engine_functions->make(ctx->engine, windows, num_windows);
     });
 }
 

@@ -312,26 +312,29 @@ MARDINI_API void mardini_drop_frame(MardiniContext *ctx, int64_t id);
  */
 MARDINI_API int mardini_compare(MardiniContext *ctx, int64_t id_a, int64_t id_b, double *score);
 
+/** Masked frames and the given ones that they are made from, all times in one unit: gaps are what counts. */
+typedef struct MardiniWindow {
+    int num_given;            ///< 1 or more; num_given + num_masked <= MARDINI_WINDOW
+    const int64_t *ids;       ///< given frames that were added, in order of time
+    const double *times;      ///< theirs, strictly rising
+    int num_masked;           ///< 1 or more
+    const double *masked;     ///< their times, strictly rising, none equal to one in `times`
+    const int64_t *keys;      ///< each names the noise of one frame: one key, one noise. Frames that lie between the same two
+                              ///< given ones share a key (the time stamp of the first, say): their noise then moves with
+                              ///< what it lies on, and what is sampled does not flicker
+    const MardiniFrame *out;  ///< where they go, planes allocated by the caller
+    float *confidence;        ///< receives a value for each, 0 .. 1, mean over the frame; may be NULL
+} MardiniWindow;
+
 /**
- * Make the masked frames of one window. Blocks.
+ * Make the masked frames of windows. Blocks. Threads are used best if the windows have as many masked frames between them.
  *
  * The same references, times and seed give the same pixels, whatever else was made before or with them.
  *
- * @param ids        num_given frames that were added, in order of time
- * @param times      their times, strictly rising, any unit; gaps are what counts
- * @param num_given  1 or more
- * @param masked     num_masked times, rising, in the same unit, none equal to one in `times`
- * @param num_masked 1 or more; num_given + num_masked <= MARDINI_WINDOW
- * @param keys       num_masked values that name the noise of each: one key, one noise. Frames that lie between the
- *                   same two given ones share a key (the time stamp of the first, say): their noise then moves with
- *                   what it lies on, and what is sampled does not flicker
- * @param out        num_masked frames, planes allocated by the caller
- * @param confidence num_masked values, 0 .. 1, mean over the frame; may be NULL
- * @return 0, or a negative code; out is then undefined
+ * @param num_windows  1 or more
+ * @return 0, or a negative code; what they were to receive is then undefined
  */
-MARDINI_API int mardini_make(MardiniContext *ctx, const int64_t *ids, const double *times, int num_given,
-                             const double *masked, int num_masked, const int64_t *keys, const MardiniFrame *out,
-                             float *confidence);
+MARDINI_API int mardini_make(MardiniContext *ctx, const MardiniWindow *windows, int num_windows);
 
 #ifdef __cplusplus
 }

@@ -7,9 +7,10 @@ namespace mardini {
 
 static constexpr int time_waves = 8; ///< sines and cosines that describe one distance
 
-/// Velocities the plan chooses from: carried, thrown, thrown with much faster ones in front.
-static constexpr int choices = 3;
-static const std::vector<double> choice_start = {0, -2, -4}; ///< logits
+/// What the matches propose: velocities carried, thrown, thrown with much faster ones in front. The plan says how much of
+/// each it takes: a plan of zeros takes none.
+static constexpr int proposals = 3;
+static const std::vector<double> proposal_start = {0.8, 0.1, 0.05};
 static const std::vector<double> preferences = {0.1, 0.5};
 
 std::pair<Tensor, Tensor> displacements(const Motion &m, const Pairs &p)
@@ -23,22 +24,22 @@ PlannerImpl::PlannerImpl(const EncoderConfig &encoder, const PlannerConfig &conf
     const int D = config.width;
     stem1 = register_module("stem1", conv(encoder.channels8, 64, 2));
     stem2 = register_module("stem2", conv(64, D, 2));
-    gate1 = register_module("gate1", conv(5, 16));
-    gate2 = register_module("gate2", conv(16, 1));
     from_given = register_module("from_given", torch::nn::Linear(2 * D + 2 * time_waves, D));
-    from_match = register_module("from_match", torch::nn::Linear((6 + 3 * (choices - 1)) * 4, D));
+    from_match = register_module("from_match", torch::nn::Linear((6 + 3 * (proposals - 1)) * 4, D));
     mask_token = register_parameter("mask_token", torch::randn({D}) * 0.02);
     for (int i = 0; i < config.layers; i++)
         blocks->push_back(Block(D, config.head_dim));
     register_module("blocks", blocks);
     norm = register_module("norm", torch::nn::LayerNorm(torch::nn::LayerNormOptions({D})));
     const int motion = 2 + 4 + num_candidates + 1;
-    head = register_module("head", torch::nn::Linear(D, 4 * (motion + config.features + choices)));
+    head = register_module("head", torch::nn::Linear(D, 4 * (motion + config.features + proposals)));
     // The plan starts as the matches alone; its features start small.
     torch::NoGradGuard no_grad;
     head->bias.zero_();
     head->weight.mul_(0.1);
     head->weight.slice(0, 0, 4 * motion).zero_();
+    for (int i = 0; i < proposals; i++) // four of the plan's cells in a token
+        head->bias.slice(0, 4 * (motion + config.features + i)).slice(0, 0, 4).fill_(proposal_start[i]);
 }
 
 Tensor PlannerImpl::tokenize(const Tensor &eighth)
@@ -158,9 +159,6 @@ Plan PlannerImpl::forward(const Tensor &tokens, const Match &match, const Pairs 
         va = at::where(in_front, v, va), vb = at::where(in_front, v, vb), seed = at::where(in_front, v, seed);
         ca = at::where(in_front, c, ca), cb = at::where(in_front, c, cb);
     }
-    Tensor cells = seed / 16;
-    Tensor gate = at::sigmoid(
-        gate2(act(gate1(at::cat({ca, cb, (va - vb).norm(2, {1}, true) / 16, cells}, 1)))).to(torch::kFloat32));
 
     // Masked tokens: what both given frames show at the same place, how far they are, what the matches say.
     Tensor pair = at::cat({tokens.index_select(0, pairs.before), tokens.index_select(0, pairs.after)}, 2);
@@ -175,11 +173,13 @@ Plan PlannerImpl::forward(const Tensor &tokens, const Match &match, const Pairs 
     Tensor given = tokens.reshape({B, R * N, D});
     masked = masked.reshape({B, M * N, D});
     if (!ablation.no_planner) {
-        Tensor given_position = token_positions(given_times, token_rows, columns);
-        Tensor masked_position = token_positions(masked_times, token_rows, columns);
-        for (const auto &block : *blocks)
-            std::tie(given, masked) = block->as<Block>()->forward(given, masked, given_position, masked_position, R, M,
-                                                                  joint, config_.references);
+        auto turns = [&](const Tensor &times) {
+            return rotation(token_positions(times, token_rows, columns), config_.head_dim);
+        };
+        const Rotation given_turns = turns(given_times), masked_turns = turns(masked_times);
+        for (size_t i = 0; i < blocks->size(); i++)
+            std::tie(given, masked) = blocks[i]->as<Block>()->forward(given, masked, given_turns, masked_turns, R, M, joint,
+                                                                      config_.references, i + 1 == blocks->size());
     }
 
     Plan plan;
@@ -188,13 +188,12 @@ Plan PlannerImpl::forward(const Tensor &tokens, const Match &match, const Pairs 
     if (ablation.no_planner)
         out = at::zeros_like(out);
     auto parts = at::pixel_shuffle(out, 2).to(torch::kFloat32).split_with_sizes(
-        {2, 4, num_candidates, 1, config_.features, choices}, 1); // (B*M,.,H/16,W/16)
+        {2, 4, num_candidates, 1, config_.features, proposals}, 1); // (B*M,.,H/16,W/16)
     plan.seed = seed;
-    Tensor choice = (parts[5] + at::tensor(choice_start, parts[5].options()).view({1, choices, 1, 1})).softmax(1);
-    Tensor chosen = seed * gate * choice.slice(1, 0, 1);
-    for (int i = 1; i < choices; i++)
-        chosen = chosen + thrown[i - 1].slice(1, 0, 2) * choice.slice(1, i, i + 1);
-    plan.motion = {chosen + 16 * parts[0], 16 * parts[1], parts[2], parts[3]};
+    Tensor velocity = 16 * parts[0] + parts[5].slice(1, 0, 1) * seed;
+    for (int i = 1; i < proposals; i++)
+        velocity = velocity + parts[5].slice(1, i, i + 1) * thrown[i - 1].slice(1, 0, 2);
+    plan.motion = {velocity, 16 * parts[1], parts[2], parts[3]};
     plan.features = parts[4];
     return plan;
 }

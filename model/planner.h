@@ -59,7 +59,7 @@ struct PlannerImpl : torch::nn::Module {
     Plan forward(const Tensor &tokens, const Match &match, const Pairs &pairs, const Tensor &given_times,
                  const Tensor &masked_times, int64_t token_rows, bool joint, const Ablation &ablation = {});
 
-    torch::nn::Conv2d stem1{nullptr}, stem2{nullptr}, gate1{nullptr}, gate2{nullptr};
+    torch::nn::Conv2d stem1{nullptr}, stem2{nullptr};
     torch::nn::Linear from_given{nullptr}, from_match{nullptr}, head{nullptr};
     torch::nn::LayerNorm norm{nullptr};
     torch::nn::ModuleList blocks;

@@ -15,8 +15,10 @@ void Profile::Timer::stop()
     if (!running_)
         return;
     running_ = false;
+    const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
+    std::lock_guard lock(profile_.adding_);
     Entry &entry = profile_.entries_[static_cast<int>(stage_)];
-    entry.seconds += std::chrono::duration<double>(Clock::now() - start_).count();
+    entry.seconds += seconds;
     entry.calls++;
 }
 

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <chrono>
+#include <mutex>
 #include <string>
 
 namespace mardini {
@@ -13,7 +14,7 @@ enum class Stage { Load, Encoder, Compare, Match, Planner, Refine, Denoise, Samp
 
 class Profile {
 public:
-    /// Counts the time until it dies, or until stop().
+    /// Counts the time of one thread until it dies, or until stop().
     class Timer {
     public:
         Timer(Profile &profile, Stage stage) : profile_(profile), stage_(stage), start_(Clock::now()) {}
@@ -46,6 +47,7 @@ private:
     };
     static constexpr int num_stages = static_cast<int>(Stage::Store) + 1;
     std::array<Entry, num_stages> entries_;
+    std::mutex adding_;
     int frames_ = 0;
 };
 

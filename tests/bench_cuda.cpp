@@ -95,7 +95,8 @@ double measure(const std::string &model, int width, int height, bool on_card, in
         const int64_t ids[] = {next - 2, next - 1};
         const double times[] = {0, 1};
         float sure[7];
-        failed |= f->make(engine, ids, times, 2, masked, 7, keys, out, sure) < 0;
+        const MardiniWindow window = {2, ids, times, 7, masked, keys, out, sure};
+        failed |= f->make(engine, &window, 1) < 0;
         f->drop_frame(engine, next - 2);
     };
     add();

@@ -150,7 +150,7 @@ TEST_CASE("NULL is EINVAL, and releasing nothing is fine")
     CHECK(mardini_open(&ctx, &settings, nullptr) == MARDINI_ERR(EINVAL));
     CHECK(mardini_add_frame(nullptr, 0, &frame) == MARDINI_ERR(EINVAL));
     CHECK(mardini_compare(nullptr, 0, 1, nullptr) == MARDINI_ERR(EINVAL));
-    CHECK(mardini_make(nullptr, nullptr, nullptr, 1, nullptr, 1, nullptr, &frame, nullptr) == MARDINI_ERR(EINVAL));
+    CHECK(mardini_make(nullptr, nullptr, 1) == MARDINI_ERR(EINVAL));
     mardini_drop_frame(nullptr, 0);
     mardini_close(&ctx);
     mardini_close(nullptr);
@@ -341,7 +341,8 @@ TEST_CASE("frames and windows: what is refused, and what is made")
         confidence[f] = -1;
     }
     const auto make = [&](int num_given, int num_masked, const double *t = nullptr, const double *m = nullptr) {
-        return mardini_make(ctx, ids, t ? t : times, num_given, m ? m : masked, num_masked, keys, out, confidence);
+        const MardiniWindow window = {num_given, ids, t ? t : times, num_masked, m ? m : masked, keys, out, confidence};
+        return mardini_make(ctx, &window, 1);
     };
     refused(make(0, 1), "0 given");
     refused(make(2, 0), "0 masked");
@@ -351,7 +352,10 @@ TEST_CASE("frames and windows: what is refused, and what is made")
     refused(make(4, 2, nullptr, meeting), "has the time of given frame 2");
     const double nan[1] = {NAN};
     refused(make(4, 1, nullptr, nan), "masked frame 0");
-    refused(mardini_make(ctx, ids, times, 4, masked, 1, nullptr, out, confidence), "NULL");
+    const MardiniWindow no_keys = {4, ids, times, 1, masked, nullptr, out, confidence};
+    refused(mardini_make(ctx, &no_keys, 1), "NULL");
+    refused(mardini_make(ctx, &no_keys, 0), "must be a window");
+    refused(mardini_make(ctx, nullptr, 1), "must be a window");
 
     // Made together, alone, without confidence: the same pixels. Given frames stay as they were.
     messages = {};
@@ -361,11 +365,22 @@ TEST_CASE("frames and windows: what is refused, and what is made")
         CHECK(confidence[f] >= 0);
         CHECK(confidence[f] <= 1);
         const Picture alone;
-        REQUIRE(mardini_make(ctx, ids, times, 4, masked + f, 1, keys + f, &alone.frame, nullptr) == 0);
+        const MardiniWindow window = {4, ids, times, 1, masked + f, keys + f, &alone.frame, nullptr};
+        REQUIRE(mardini_make(ctx, &window, 1) == 0);
         INFO("masked frame " << f);
         CHECK(alone == made[static_cast<size_t>(f)]);
     }
     CHECK_FALSE(made[0] == made[12]);
+
+    // So do several windows in one call.
+    const Picture first, second, third;
+    const MardiniFrame first_two[] = {first.frame, second.frame};
+    const MardiniWindow both[] = {{4, ids, times, 2, masked, keys, first_two, nullptr},
+                                  {4, ids, times, 1, masked + 12, keys + 12, &third.frame, nullptr}};
+    REQUIRE(mardini_make(ctx, both, 2) == 0);
+    CHECK(first == made[0]);
+    CHECK(second == made[1]);
+    CHECK(third == made[12]);
     for (int f = 0; f < 4; f++)
         CHECK(given[f] == copies[f]);
 
@@ -426,10 +441,11 @@ TEST_CASE("different contexts in different threads")
             const Picture a(0), b(3);
             const int64_t ids[2] = {0, 1}, key = 5;
             const double times[2] = {0, 1}, masked = .5;
+            const MardiniWindow window = {2, ids, times, 1, &masked, &key, &results[i].frame, nullptr};
             mardini_add_frame(ctx, 0, &a.frame);
             mardini_add_frame(ctx, 1, &b.frame);
             for (int round = 0; round < 3 && !codes[i]; round++)
-                codes[i] = mardini_make(ctx, ids, times, 2, &masked, 1, &key, &results[i].frame, nullptr);
+                codes[i] = mardini_make(ctx, &window, 1);
             mardini_close(&ctx);
         });
     for (std::thread &thread : threads)

@@ -154,7 +154,8 @@ Result make(const char *device, const Frames &given, int precision = MARDINI_PRE
         out[i] = made ? made[i] : r.out.at(i);
     const int64_t ids[] = {0, 1}, keys[num_made] = {0, 1, 2, 3, 4};
     const double times[] = {0, 1}, masked[num_made] = {0.125, 0.25, 0.5, 0.625, 0.9};
-    CHECK(f->make(engine, ids, times, 2, masked, num_made, keys, out, r.sure.data()) == 0);
+    const MardiniWindow window = {2, ids, times, num_made, masked, keys, out, r.sure.data()};
+    CHECK(f->make(engine, &window, 1) == 0);
     f->close(engine);
     CHECK(r.said == "");
     return r;

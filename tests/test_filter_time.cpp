@@ -203,7 +203,8 @@ TEST_CASE("a file: -ss before and after, -t, a pipe, an early end")
         const Clip out = frames(in + slow + arguments);
         INFO(arguments << "\n" << out.output.err);
         CHECK(out.output.status == 0);
-        CHECK(out.output.err == "");
+        // ffmpeg asks on until the encoder has told that it has enough; the filter cannot know why it is closed then.
+        CHECK((out.output.err == "" || out.output.err.find("as it should be if the output was to end here") != std::string::npos));
         REQUIRE(out.frames.size() == n);
         for (size_t k = 0; k < n; k++)
             CHECK(out.frames[k].hash == all.frames[from + k].hash);
@@ -250,6 +251,24 @@ TEST_CASE("a piece with its neighbours equals the whole")
 {
     const std::string slow = ",mardini=mode=slowmo:factor=4:scd=none:steps=0";
     check_piece(graph(source(10, "24") + slow), slow);
+}
+
+TEST_CASE("one thread and two give the same frames, whatever is made beside each other")
+{
+    // Two gaps are made at once at 2x, one after another at 8x; 24 to 60 has gaps without a given frame between them.
+    for (const std::string precision : {"bf16", "fp32"})
+        for (const std::string what : {"mode=slowmo:factor=2", "mode=slowmo:factor=8", "fps=60"}) {
+            const auto frames = [&](const std::string &threads) {
+                return graph("movie=" MARDINI_SRC "/demo/walk.mp4,trim=end_frame=6,settb=1/24,setpts=N,mardini=" + what + ":precision=" +
+                             precision + ":threads=" + threads);
+            };
+            const Clip one = frames("1"), two = frames("2");
+            INFO(what << " in " << precision << one.output.err << two.output.err);
+            REQUIRE(one.frames.size() > 6);
+            REQUIRE(two.frames.size() == one.frames.size());
+            for (size_t i = 0; i < one.frames.size(); i++)
+                CHECK(two.frames[i].hash == one.frames[i].hash);
+        }
 }
 
 TEST_CASE("steps=1: run twice equal, and a piece equals the whole")

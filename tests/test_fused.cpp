@@ -365,7 +365,8 @@ TEST_CASE("the filter's frames are the network's")
     Picture made(scene.g), expected(scene.g);
     const int64_t ids[] = {1, 2}, keys[] = {0};
     const double times[] = {0, 1}, masked[] = {0.375};
-    REQUIRE(functions->make(engine, ids, times, 2, masked, 1, keys, &made.frame, nullptr) == 0);
+    const MardiniWindow window = {2, ids, times, 1, masked, keys, &made.frame, nullptr};
+    REQUIRE(functions->make(engine, &window, 1) == 0);
     functions->close(engine);
 
     std::vector<Tensor> packed;

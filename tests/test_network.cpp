@@ -66,7 +66,7 @@ TEST_CASE("given tokens do not see masked ones")
         p.add_(0.1 * torch::randn_like(p));
     const int64_t R = 2, M = 3, N = 5;
     Tensor given = torch::randn({1, R * N, 64}), masked = torch::randn({1, M * N, 64});
-    Tensor gp = torch::rand({1, R * N, 3}), mp = torch::rand({1, M * N, 3});
+    const Rotation gp = rotation(torch::rand({1, R * N, 3}), 32), mp = rotation(torch::rand({1, M * N, 3}), 32);
     for (bool joint : {false, true}) {
         auto [g1, m1] = block->forward(given, masked, gp, mp, R, M, joint, ReferenceAttention::Relaxed);
         auto [g2, m2] = block->forward(given, -masked, gp, mp, R, M, joint, ReferenceAttention::Relaxed);
@@ -76,6 +76,10 @@ TEST_CASE("given tokens do not see masked ones")
         auto g3 = block->forward(given, masked, gp, mp, R, M, joint, ReferenceAttention::Off).first;
         auto g4 = block->forward(given, -masked, gp, mp, R, M, joint, ReferenceAttention::Off).first;
         CHECK(largest(g3 - g4) > 1e-4);
+        // What nobody reads is not computed, and that does not show in the masked ones.
+        auto [g5, m5] = block->forward(given, masked, gp, mp, R, M, joint, ReferenceAttention::Relaxed, true);
+        CHECK(torch::equal(g5, given));
+        CHECK(torch::equal(m5, m1));
     }
 }
 

@@ -89,8 +89,8 @@ public:
         std::vector<MardiniFrame> frames;
         for (const Picture &picture : out)
             frames.push_back(picture.frame);
-        return functions->make(engine, ids, times, 2, masked.data(), static_cast<int>(masked.size()), keys.data(),
-                               frames.data(), nullptr);
+        const MardiniWindow window = {2, ids, times, static_cast<int>(masked.size()), masked.data(), keys.data(), frames.data(), nullptr};
+        return functions->make(engine, &window, 1);
     }
     void close()
     {

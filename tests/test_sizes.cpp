@@ -95,7 +95,8 @@ void make(const MardiniFormat &format, const Picture &before, const Picture &aft
     float sure = -1;
     CHECK(mardini_add_frame(ctx, 0, &before.frame) == 0);
     CHECK(mardini_add_frame(ctx, 1, &after.frame) == 0);
-    CHECK(mardini_make(ctx, ids, times, 2, &masked, 1, &key, &made.frame, &sure) == 0);
+    const MardiniWindow window = {2, ids, times, 1, &masked, &key, &made.frame, &sure};
+    CHECK(mardini_make(ctx, &window, 1) == 0);
     CHECK((sure >= 0 && sure <= 1));
     mardini_close(&ctx);
     CHECK(messages.loud == "");
