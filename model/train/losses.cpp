@@ -23,6 +23,9 @@ Tensor frame_distance(const Tensor &x, const Tensor &y)
     return pyramid_distance(luma(x), luma(y)) + 0.5 * pyramid_distance(chroma(x), chroma(y), 3);
 }
 
+/// Weight of the edges' strength. Five times as much makes 2x sharper (.98 of the truth's against .95) and .3 dB worse.
+static constexpr double sharpness = 0.02;
+
 double psnr(const Tensor &x, const Tensor &y)
 {
     torch::NoGradGuard no_grad;
@@ -71,7 +74,7 @@ Losses losses(const Output &o, const Tensor &target, const Tensor &flow, const T
     // Bends are for motion that is not uniform.
     l.total = l.total + 1e-3 * (o.refined.half.bend / 8).square().mean();
 
-    l.total = l.total + 0.1 * sharpness_distance(o.frames, target);
+    l.total = l.total + sharpness * sharpness_distance(o.frames, target);
 
     l.has_flow = flow.defined();
     if (!l.has_flow) {
