@@ -165,4 +165,25 @@ TEST_CASE("what the stream says of its colour, shape and siting is on made frame
     CHECK(count(time.err, "side data - GOP timecode") == count(given.err, "side data - GOP timecode"));
     remove(hdr.c_str());
     remove(coded.c_str());
+
+    // Regions of interest, encoder's remarks, film grain: as many as the given frames have.
+    const std::string grainy = scratch("grain.mkv"), remarks = scratch("remarks.mkv");
+    const std::string two = "FFMPEG -filter_complex \"" + MOVING + ",trim=end_frame=2\" ";
+    const Output regions = shell("FFMPEG -v info -filter_complex \"" + MOVING + ",trim=end_frame=2,addroi=0:0:16:16:-1/5,mardini=mode=slowmo:factor=4:scd=none,showinfo\" -f null -");
+    INFO(regions.err);
+    CHECK(count(regions.err, "side data - Regions Of Interest") == 2);
+    if (count(shell("FFMPEG -encoders").out, "libx264 ")) {
+        REQUIRE(shell(two + "-c:v libx264 -y '" + remarks + "'").status == 0);
+        const Output kept = shell("FFMPEG -v info -i '" + remarks + slow);
+        INFO(kept.err);
+        CHECK(count(kept.err, "side data - ") == 1); // x264 tells its settings once
+    }
+    if (count(shell("FFMPEG -encoders").out, "libaom-av1") && count(shell("FFMPEG -decoders").out, "libdav1d")) {
+        REQUIRE(shell(two + "-c:v libaom-av1 -cpu-used 8 -aom-params film-grain-test=1 -y '" + grainy + "'").status == 0);
+        const Output kept = shell("FFMPEG -v info -export_side_data film_grain -i '" + grainy + slow);
+        INFO(kept.err);
+        CHECK(count(kept.err, "side data - ") == 2);
+    }
+    remove(grainy.c_str());
+    remove(remarks.c_str());
 }
