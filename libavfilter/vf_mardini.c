@@ -658,11 +658,12 @@ static int put_given(AVFilterContext *ctx, const Given *given, enum Hold why)
 {
     LibmardiniContext *s = ctx->priv;
     AVFrame *frame = av_frame_clone(given->frame);
+    Queued *queued;
     int ret;
 
     if (!frame)
         return AVERROR(ENOMEM);
-    enqueue(s, frame, -1);
+    queued = enqueue(s, frame, -1);
     if ((ret = adopt(ctx, frame)) < 0)
         return ret;
     set_time(ctx, frame, &s->slot);
@@ -677,7 +678,7 @@ static int put_given(AVFilterContext *ctx, const Given *given, enum Hold why)
     if (ret >= 0 && s->slot.keep < -1)
         ret = keep_frame(s, frame, &s->slot);
     if (s->slot.kind == MARDINI_SLOT_AHEAD)
-        av_frame_free(&s->queue[s->nb_queued - 1].frame);
+        av_frame_free(&queued->frame);
     return ret;
 }
 

@@ -49,8 +49,7 @@ struct ResBlockImpl : torch::nn::Module {
 TORCH_MODULE(ResBlock);
 
 /// Angles of the rotary embedding, axial over (t, y, x): each third of a head's pairs turns with one coordinate, at
-/// periods from 2 (t) or 3 (y, x) to 64 positions. (B,1,N,head_dim/2)
-/// float32 each.
+/// periods from 2 (t) or 3 (y, x) to 64 positions. (B,1,N,head_dim/2) float32 each.
 struct Rotation {
     Tensor cosine, sine;
 };

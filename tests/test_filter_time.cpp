@@ -200,11 +200,12 @@ TEST_CASE("a file: -ss before and after, -t, a pipe, an early end")
     // What -ss, -t and -frames:v do to the output happens behind the filter.
     const Clip all = frames(in + slow);
     const auto same = [&](const std::string &arguments, size_t from, size_t n) {
-        const Clip out = frames(in + slow + arguments);
+        // With more threads the filter reads ahead, ffmpeg lets it until the encoder has told that it has enough, and the filter
+        // says what it held then: it cannot know why it is closed.
+        const Clip out = frames(in + " -vf mardini=mode=slowmo:factor=2:threads=1 " + arguments);
         INFO(arguments << "\n" << out.output.err);
         CHECK(out.output.status == 0);
-        // ffmpeg asks on until the encoder has told that it has enough; the filter cannot know why it is closed then.
-        CHECK((out.output.err == "" || out.output.err.find("as it should be if the output was to end here") != std::string::npos));
+        CHECK(out.output.err == "");
         REQUIRE(out.frames.size() == n);
         for (size_t k = 0; k < n; k++)
             CHECK(out.frames[k].hash == all.frames[from + k].hash);

@@ -123,14 +123,18 @@ private:
 
 } // namespace
 
+std::vector<Step> scaled_down(const EvalOptions &options)
+{
+    return {{"scale", {{"w", "-2"}, {"h", "min(" + std::to_string(options.max_height) + ",ih)"}}},
+            {"format", {{"pix_fmts", "yuv420p"}}}};
+}
+
 int evaluate(const EvalOptions &options)
 {
     const std::vector<std::string> files = list_files(options.data, video_endings);
     if (files.empty())
         throw std::runtime_error("The folder \"" + options.data + "\" has no video in it.");
-    const std::vector<Step> chain = {
-        {"scale", {{"w", "-2"}, {"h", "min(" + std::to_string(options.max_height) + ",ih)"}}},
-        {"format", {{"pix_fmts", "yuv420p"}}}};
+    const std::vector<Step> chain = scaled_down(options);
     Run run(options);
     print_heading(stdout);
     int left_out = 0;

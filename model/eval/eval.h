@@ -33,6 +33,9 @@ void evaluate_ahead(const EvalOptions &options);
 /// The speed of motion inside a clip and across the join that makes it a loop, pixels a frame. jobs.cpp has it.
 void evaluate_join(const EvalOptions &options);
 
+/// What every clip goes through before it is scored.
+std::vector<Step> scaled_down(const EvalOptions &options);
+
 /// What a clip's file name ends in.
 extern const std::vector<std::string> video_endings;
 

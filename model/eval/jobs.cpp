@@ -13,17 +13,8 @@ namespace {
 std::vector<Frame> by_filter(const std::vector<Frame> &given, AVRational rate, const FilterOptions &o,
                              std::vector<std::pair<std::string, std::string>> job)
 {
-    const auto set = [&](const char *name, const std::string &value) {
-        if (!value.empty() && value != "-1")
-            job.emplace_back(name, value);
-    };
-    set("model", o.model);
-    set("device", o.device);
-    set("precision", o.precision);
-    set("steps", std::to_string(o.steps));
-    set("seed", std::to_string(o.seed));
     std::vector<Frame> out;
-    run(given, rate, {Step{"mardini", job}}, o.threads, [&](const Frame &frame, double) { out.push_back(frame); });
+    run(given, rate, {filter_step(std::move(job), o)}, o.threads, [&](const Frame &frame, double) { out.push_back(frame); });
     return out;
 }
 
@@ -53,9 +44,7 @@ struct Sum {
 /// Every clip of the folder that has so many frames, scaled down as for the other tables.
 template <class Body> void for_each_clip(const EvalOptions &options, int frames, const Body &body)
 {
-    const std::vector<Step> chain = {
-        {"scale", {{"w", "-2"}, {"h", "min(" + std::to_string(options.max_height) + ",ih)"}}},
-        {"format", {{"pix_fmts", "yuv420p"}}}};
+    const std::vector<Step> chain = scaled_down(options);
     int num = 0;
     for (const std::string &file : list_files(options.data, video_endings)) {
         const Clip clip = read_clip(file, frames, chain);

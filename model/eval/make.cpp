@@ -13,11 +13,9 @@ static constexpr int motion_side = 400;       ///< shorter sides up to it are no
 static constexpr double cut_threshold = 0.74; ///< of unlikeness()
 static constexpr int positions = 8;           ///< a gap is so many positions of the window
 
-std::vector<Made> make_by_filter(const std::vector<Frame> &given, AVRational rate, int factor,
-                                 const FilterOptions &options)
+Step filter_step(std::vector<std::pair<std::string, std::string>> job, const FilterOptions &options)
 {
-    const AVRational finer = av_mul_q(rate, {factor, 1});
-    Step step{"mardini", {{"fps", std::to_string(finer.num) + "/" + std::to_string(finer.den)}}};
+    Step step{"mardini", std::move(job)};
     auto set = [&](const char *name, const std::string &value) {
         if (!value.empty() && value != "-1")
             step.options.emplace_back(name, value);
@@ -28,7 +26,14 @@ std::vector<Made> make_by_filter(const std::vector<Frame> &given, AVRational rat
     set("steps", std::to_string(options.steps));
     set("seed", std::to_string(options.seed));
     set("scd", options.cuts ? "" : "none");
+    return step;
+}
 
+std::vector<Made> make_by_filter(const std::vector<Frame> &given, AVRational rate, int factor,
+                                 const FilterOptions &options)
+{
+    const AVRational finer = av_mul_q(rate, {factor, 1});
+    const Step step = filter_step({{"fps", std::to_string(finer.num) + "/" + std::to_string(finer.den)}}, options);
     std::vector<Made> out((given.size() - 1) * factor + 1);
     run(given, rate, {step}, options.threads, [&](const Frame &frame, double time) {
         const double position = time * av_q2d(finer);

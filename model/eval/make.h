@@ -26,6 +26,9 @@ struct FilterOptions {
     bool cuts = true;      ///< look for scene cuts
 };
 
+/// The filter with the options of a job and those that were told.
+Step filter_step(std::vector<std::pair<std::string, std::string>> job, const FilterOptions &options);
+
 /// By the filter mardini, as in a running ffmpeg.
 ///   rate     of the given frames
 ///   returns  (given - 1) * factor + 1 frames; frame i * factor is given frame i
