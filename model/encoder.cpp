@@ -11,6 +11,7 @@ namespace mardini {
 static constexpr int patch = 12;
 static constexpr double temperature = 0.05; ///< of the softmax over cells
 static constexpr double distance_penalty = 0.2; ///< logits a cell: near matches are likelier
+static constexpr int match_rows = 16; ///< of cells: nothing is looked for more than 128 pixels above or below
 static constexpr int match_reach = 2; ///< cells around the best match that refine where it lies
 static constexpr double texture_floor = 0.1; ///< a patch flatter than this is not blown up to unit length
 
@@ -66,7 +67,8 @@ static Tensor cell_grid(const Tensor &map)
 /// What near cells are preferred by, in logits: (1,h*w,h*w).
 static Tensor distance_cost(const Tensor &cells)
 {
-    return distance_penalty * at::cdist(cells.t(), cells.t()).unsqueeze(0);
+    Tensor y = cells.slice(0, 1, 2), too_far = (y - y.t()).abs() > match_rows;
+    return (distance_penalty * at::cdist(cells.t(), cells.t())).masked_fill(too_far, 1e4).unsqueeze(0);
 }
 
 /// match() without gradients on the processor: no more than one matrix of all pairs of cells.
@@ -74,7 +76,7 @@ static Match searched_match(const Tensor &left, const Tensor &right, int64_t h, 
 {
     const bool bf16 = at::autocast::is_autocast_enabled(at::kCPU);
     auto ready = [&](const Tensor &x) { return x[0].t().to(bf16 ? at::kBFloat16 : at::kFloat).contiguous(); };
-    Searched s = search_cells(ready(left), ready(right), h, w, distance_penalty, match_reach);
+    Searched s = search_cells(ready(left), ready(right), h, w, distance_penalty, match_rows, match_reach);
     Tensor cells = cell_grid(at::empty({1, 1, h, w}, torch::kFloat32));
     auto displacement = [&](const Tensor &to) { return ((to - cells) * 8).view({1, 2, h, w}); };
     return {displacement(s.forward), displacement(s.backward), s.sure_there.view({1, 1, h, w}),
@@ -120,7 +122,7 @@ double unlikeness(const Features &a, const Features &b)
     Tensor there, back; // (hw)
     if (search_is_possible(descriptor)) {
         Searched s = search_cells((descriptor[0] / temperature).t().contiguous(), b.descriptor[0].flatten(1).t().contiguous(),
-                                  a.descriptor.size(2), a.descriptor.size(3), distance_penalty, -1);
+                                  a.descriptor.size(2), a.descriptor.size(3), distance_penalty, match_rows, -1);
         there = s.there, back = s.back;
     } else {
         Tensor logits = at::bmm(descriptor.transpose(1, 2), b.descriptor.flatten(2)) / temperature - distance_cost(cells);

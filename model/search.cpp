@@ -151,6 +151,9 @@ namespace {
 /// The rows of the matrix of all pairs are made in slices, whatever the threads: the same sums in the same order.
 constexpr int64_t num_slices = 8, block_rows = 32;
 
+/// Logits that cells beyond `rows` cost: as good as none.
+constexpr float too_far = 1e4f;
+
 /// What one slice knows of every column.
 struct Columns {
     std::vector<float> most, sum;
@@ -159,13 +162,19 @@ struct Columns {
 
 class Search {
 public:
-    Search(const at::Tensor &left, const at::Tensor &right, int64_t h, int64_t w, double penalty, int reach)
-        : left_(left.contiguous()), right_(right.t()), h_(h), w_(w), n_(h * w), reach_(reach),
+    Search(const at::Tensor &left, const at::Tensor &right, int64_t h, int64_t w, double penalty, int rows, int reach)
+        : left_(left.contiguous()), right_(right.contiguous()), h_(h), w_(w), n_(h * w), rows_(rows), reach_(reach),
           bf16_(left.scalar_type() == at::kBFloat16), cost_(h * (2 * w - 1)), row_most_(n_), row_sum_(n_), row_best_(n_)
     {
         for (int64_t y = 0; y < h; y++)
             for (int64_t x = 0; x < 2 * w - 1; x++)
-                cost_[y * (2 * w - 1) + x] = static_cast<float>(penalty * std::hypot(y, x - (w - 1)));
+                cost_[y * (2 * w - 1) + x] = y > rows ? too_far : static_cast<float>(penalty * std::hypot(y, x - (w - 1)));
+        each_block([&](const Block &b) {
+            for (int64_t i = b.first; i < b.last; i++) {
+                product_at_.push_back(num_products_ - b.begin);
+                num_products_ += b.end - b.begin;
+            }
+        });
     }
 
     Searched run()
@@ -176,7 +185,7 @@ public:
         found.there = at::empty({n_}, floats.dtype(at::kLong));
         found.back = at::empty({n_}, floats.dtype(at::kLong));
         if (all) {
-            products_ = at::empty({n_, n_}, left_.options());
+            products_ = at::empty({num_products_}, left_.options());
             found.forward = at::empty({2, n_}, floats);
             found.backward = at::empty({2, n_}, floats);
             found.sure_there = at::empty({n_}, floats);
@@ -215,11 +224,32 @@ private:
 
     int64_t slice_begin(int64_t s) const { return std::min(n_, (n_ + num_slices - 1) / num_slices * s); }
 
-    /// The distance's cost from cell i to every cell.
-    void cost_row(int64_t i, float *out) const
+    /// Cells first .. last - 1 of the one map, and those of the other that any of them may match or refine() may read.
+    struct Block {
+        int64_t first, last, begin, end;
+    };
+
+    template <class Body> void each_block(int64_t s, const Body &body) const
+    {
+        const int64_t far = rows_ + std::max(reach_, 0), end = slice_begin(s + 1);
+        for (int64_t first = slice_begin(s); first < end; first += block_rows) {
+            const int64_t last = std::min(first + block_rows, end);
+            const int64_t top = std::max<int64_t>(first / w_ - far, 0), bottom = std::min((last - 1) / w_ + far + 1, h_);
+            body(Block{first, last, top * w_ / slack * slack, padded(bottom * w_)}); // n_ is a multiple of slack
+        }
+    }
+
+    template <class Body> void each_block(const Body &body) const
+    {
+        for (int64_t s = 0; s < num_slices; s++)
+            each_block(s, body);
+    }
+
+    /// The distance's cost from cell i to every cell of the block.
+    void cost_row(int64_t i, const Block &b, float *out) const
     {
         const int64_t y = i / w_, x = i % w_;
-        for (int64_t v = 0; v < h_; v++)
+        for (int64_t v = b.begin / w_; v * w_ < b.end; v++)
             std::memcpy(out + v * w_, &cost_[std::abs(v - y) * (2 * w_ - 1) + w_ - 1 - x], w_ * sizeof(float));
     }
 
@@ -245,38 +275,39 @@ private:
     void first_pass(int64_t s, const Searched &found)
     {
         const SearchKernel &k = kernel();
-        const int64_t end = slice_begin(s + 1);
         Columns &c = columns_[s];
         c.most.assign(n_, -3e38f);
         c.sum.assign(n_, 0);
         c.where.assign(n_, 0);
         std::vector<float> logits(block_rows * n_), cost(n_), before(n_);
-        at::Tensor scratch = reach_ < 0 ? at::empty({block_rows, n_}, left_.options()) : at::Tensor();
-        for (int64_t first = slice_begin(s); first < end; first += block_rows) {
-            const int64_t rows = std::min(block_rows, end - first);
-            at::Tensor out = reach_ < 0 ? scratch.narrow(0, 0, rows) : products_.narrow(0, first, rows);
-            at::mm_out(out, left_.narrow(0, first, rows), right_);
+        at::Tensor scratch = reach_ < 0 ? at::empty({block_rows * n_}, left_.options()) : at::Tensor();
+        each_block(s, [&](const Block &b) {
+            const int64_t rows = b.last - b.first, width = b.end - b.begin;
+            at::Tensor out = reach_ < 0 ? scratch : products_.narrow(0, product_at_[b.first] + b.begin, rows * width);
+            out = out.narrow(0, 0, rows * width).view({rows, width});
+            at::mm_out(out, left_.narrow(0, b.first, rows), right_.narrow(0, b.begin, width).t());
             const char *products = static_cast<const char *>(out.data_ptr());
             before = c.most;
             for (int64_t r = 0; r < rows; r++) {
-                const int64_t i = first + r;
+                const int64_t i = b.first + r;
                 float *l = &logits[r * n_];
-                cost_row(i, cost.data());
-                row_most_[i] = k.logits_row(products + r * n_ * left_.element_size(), bf16_, cost.data(), n_, l,
-                                            &row_best_[i]);
-                k.best_of_columns(l, static_cast<int32_t>(i), n_, c.most.data(), c.where.data());
+                cost_row(i, b, cost.data());
+                row_most_[i] = k.logits_row(products + r * width * left_.element_size(), bf16_, &cost[b.begin], width,
+                                            l + b.begin, &row_best_[i]);
+                row_best_[i] += static_cast<int32_t>(b.begin);
+                k.best_of_columns(l + b.begin, static_cast<int32_t>(i), width, &c.most[b.begin], &c.where[b.begin]);
                 if (reach_ < 0)
                     continue;
-                row_sum_[i] = k.sum_row(l, row_most_[i], n_);
+                row_sum_[i] = k.sum_row(l + b.begin, row_most_[i], width);
                 float *x = found.forward.data_ptr<float>() + i;
                 refine(row_best_[i], [&](int64_t j) { return l[j]; }, x, x + n_);
             }
             if (reach_ < 0)
-                continue;
-            k.rescale_columns(before.data(), c.most.data(), n_, c.sum.data());
+                return;
+            k.rescale_columns(&before[b.begin], &c.most[b.begin], width, &c.sum[b.begin]);
             for (int64_t r = 0; r < rows; r++)
-                k.sum_columns(&logits[r * n_], c.most.data(), n_, c.sum.data());
-        }
+                k.sum_columns(&logits[r * n_ + b.begin], &c.most[b.begin], width, &c.sum[b.begin]);
+        });
     }
 
     /// Bring what the slices know of the columns into the first.
@@ -298,8 +329,9 @@ private:
 
     float logit(int64_t i, int64_t j) const
     {
-        const float product = bf16_ ? static_cast<float>(products_.const_data_ptr<at::BFloat16>()[i * n_ + j])
-                                    : products_.const_data_ptr<float>()[i * n_ + j];
+        const int64_t at = product_at_[i] + j;
+        const float product = bf16_ ? static_cast<float>(products_.const_data_ptr<at::BFloat16>()[at])
+                                    : products_.const_data_ptr<float>()[at];
         return product - cost_[std::abs(i / w_ - j / w_) * (2 * w_ - 1) + w_ - 1 + j % w_ - i % w_];
     }
 
@@ -309,20 +341,25 @@ private:
         std::vector<float> cost(n_);
         sums.assign(n_, 0);
         const Columns &c = columns_[0];
-        for (int64_t i = slice_begin(s); i < slice_begin(s + 1); i++) {
-            cost_row(i, cost.data());
-            const char *row = static_cast<const char *>(products_.data_ptr()) + i * n_ * left_.element_size();
-            found.sure_there.data_ptr<float>()[i] =
-                kernel().agree_row(row, bf16_, cost.data(), row_most_[i], c.most.data(), n_, sums.data());
-            float *x = found.backward.data_ptr<float>() + i;
-            refine(c.where[i], [&](int64_t from) { return logit(from, i); }, x, x + n_);
-        }
+        each_block(s, [&](const Block &b) {
+            for (int64_t i = b.first; i < b.last; i++) {
+                cost_row(i, b, cost.data());
+                const char *row = static_cast<const char *>(products_.data_ptr()) +
+                                  (product_at_[i] + b.begin) * left_.element_size();
+                found.sure_there.data_ptr<float>()[i] = kernel().agree_row(
+                    row, bf16_, &cost[b.begin], row_most_[i], &c.most[b.begin], b.end - b.begin, &sums[b.begin]);
+                float *x = found.backward.data_ptr<float>() + i;
+                refine(c.where[i], [&](int64_t from) { return logit(from, i); }, x, x + n_);
+            }
+        });
     }
 
     at::Tensor left_, right_, products_;
     int64_t h_, w_, n_;
-    int reach_;
+    int rows_, reach_;
     bool bf16_;
+    std::vector<int64_t> product_at_; // of each row: where its product with column 0 would lie
+    int64_t num_products_ = 0;
     std::vector<float> cost_; // by |rows| apart and columns apart
     std::vector<float> row_most_, row_sum_;
     std::vector<int32_t> row_best_;
@@ -331,10 +368,11 @@ private:
 
 } // namespace
 
-Searched search_cells(const at::Tensor &left, const at::Tensor &right, int64_t h, int64_t w, double penalty, int reach)
+Searched search_cells(const at::Tensor &left, const at::Tensor &right, int64_t h, int64_t w, double penalty, int rows,
+                      int reach)
 {
     TORCH_CHECK(h * w % slack == 0, "A map of ", h, "x", w, " cells: their number must be a multiple of ", slack, ".");
-    return Search(left, right, h, w, penalty, reach).run();
+    return Search(left, right, h, w, penalty, rows, reach).run();
 }
 
 } // namespace mardini

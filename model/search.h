@@ -33,7 +33,9 @@ struct Searched {
 };
 
 ///   left, right  (h*w,K) of one type, float32 or bfloat16
+///   rows         of cells that a match may lie above or below
 ///   reach        cells around the best that the mean takes in; -1: only the best are wanted
-Searched search_cells(const at::Tensor &left, const at::Tensor &right, int64_t h, int64_t w, double penalty, int reach);
+Searched search_cells(const at::Tensor &left, const at::Tensor &right, int64_t h, int64_t w, double penalty, int rows,
+                      int reach);
 
 } // namespace mardini
