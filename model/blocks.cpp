@@ -183,59 +183,52 @@ BlockImpl::Heads BlockImpl::heads(const Tensor &x, const Rotation &rotation)
     return {rope(norm_q(parts[0]), rotation).to(v.dtype()), rope(norm_k(parts[1]), rotation).to(v.dtype()), v};
 }
 
-Tensor BlockImpl::merge(const Tensor &x)
+Tensor BlockImpl::settle(Tensor x, const Tensor &attended)
 {
-    return out(x.transpose(1, 2).flatten(2));
+    x = x + out(attended.transpose(1, 2).flatten(2));
+    return x + mlp2(at::gelu(mlp1(norm2(x))));
+}
+
+std::pair<Tensor, BlockImpl::Memory> BlockImpl::read(Tensor given, const Rotation &rotation, bool last)
+{
+    Heads r = heads(given, rotation);
+    if (!last)
+        given = settle(given, at::scaled_dot_product_attention(r.q, r.k, r.v));
+    return {given, {r.k, r.v}};
+}
+
+Tensor BlockImpl::answer(Tensor masked, const Memory &memory, const Rotation &rotation, int64_t M, bool joint)
+{
+    return answer(masked, heads(masked, rotation), memory, M, joint);
+}
+
+Tensor BlockImpl::answer(Tensor masked, const Heads &m, const Memory &memory, int64_t M, bool joint)
+{
+    if (joint)
+        return settle(masked, at::scaled_dot_product_attention(m.q, at::cat({memory.k, m.k}, 2),
+                                                               at::cat({memory.v, m.v}, 2)));
+    const int64_t B = masked.size(0), N = masked.size(1) / M;
+    // (B,heads,M*N,e) -> (B*M,heads,N,e): each masked frame for itself, with its own copy of the given ones
+    auto split = [&](const Tensor &x) { return x.unflatten(2, {M, N}).transpose(1, 2).flatten(0, 1); };
+    auto with = [&](const Tensor &given, const Tensor &own) {
+        return at::cat({given.repeat_interleave(M, 0), split(own)}, 2);
+    };
+    Tensor attended = at::scaled_dot_product_attention(split(m.q), with(memory.k, m.k), with(memory.v, m.v));
+    return settle(masked, attended.unflatten(0, {B, M}).transpose(1, 2).flatten(2, 3));
 }
 
 std::pair<Tensor, Tensor> BlockImpl::forward(Tensor given, Tensor masked, const Rotation &given_rotation,
-                                             const Rotation &masked_rotation, int64_t R, int64_t M, bool joint,
+                                             const Rotation &masked_rotation, int64_t M, bool joint,
                                              ReferenceAttention references, bool last)
 {
-    const int64_t B = given.size(0), N = given.size(1) / R;
-    auto attend = [](const Tensor &q, const Tensor &k, const Tensor &v) {
-        return at::scaled_dot_product_attention(q, k, v);
-    };
     Heads r = heads(given, given_rotation);   // (B,heads,R*N,e)
     Heads m = heads(masked, masked_rotation); // (B,heads,M*N,e)
-
-    // (B,heads,F*N,e) <-> (B*F,heads,N,e): every frame for itself
-    auto split = [&](const Tensor &x, int64_t frames) {
-        return x.unflatten(2, {frames, N}).transpose(1, 2).flatten(0, 1);
-    };
-    auto unsplit = [&](const Tensor &x, int64_t frames) {
-        return x.unflatten(0, {B, frames}).transpose(1, 2).flatten(2, 3);
-    };
-    // (B,...) -> (B*M,...): each masked frame has its own copy of the given ones
-    auto repeat = [&](const Tensor &x) { return x.repeat_interleave(M, 0); };
-
-    Tensor from_masked;
-    if (joint) {
-        from_masked = attend(m.q, at::cat({r.k, m.k}, 2), at::cat({r.v, m.v}, 2));
-    } else {
-        Tensor k = at::cat({repeat(r.k), split(m.k, M)}, 2), v = at::cat({repeat(r.v), split(m.v, M)}, 2);
-        from_masked = unsplit(attend(split(m.q, M), k, v), M);
-    }
-    masked = masked + merge(from_masked);
-    masked = masked + mlp2(at::gelu(mlp1(norm2(masked))));
+    masked = answer(masked, m, {r.k, r.v}, M, joint);
     if (last)
         return {given, masked};
-
-    Tensor from_given;
-    switch (references) {
-    case ReferenceAttention::Strict:
-        from_given = unsplit(attend(split(r.q, R), split(r.k, R), split(r.v, R)), R);
-        break;
-    case ReferenceAttention::Relaxed:
-        from_given = attend(r.q, r.k, r.v);
-        break;
-    case ReferenceAttention::Off:
-        from_given = attend(r.q, at::cat({r.k, m.k}, 2), at::cat({r.v, m.v}, 2));
-        break;
-    }
-    given = given + merge(from_given);
-    given = given + mlp2(at::gelu(mlp1(norm2(given))));
-    return {given, masked};
+    const bool off = references == ReferenceAttention::Off;
+    Tensor k = off ? at::cat({r.k, m.k}, 2) : r.k, v = off ? at::cat({r.v, m.v}, 2) : r.v;
+    return {settle(given, at::scaled_dot_product_attention(r.q, k, v)), masked};
 }
 
 } // namespace mardini

@@ -68,17 +68,28 @@ enum class ReferenceAttention { Strict, Relaxed, Off };
 struct BlockImpl : torch::nn::Module {
     BlockImpl(int width, int head_dim);
 
-    /// Both streams in one step.
+    struct Memory {
+        Tensor k, v; // (.,heads,tokens,head_dim)
+    };
+    /// Given frames, each for itself: their tokens after this block, and what masked ones attend to.
+    ///   given (F,N,D), rotation of their positions
+    ///   last  nobody reads the given tokens after this block: they come back as they were
+    std::pair<Tensor, Memory> read(Tensor given, const Rotation &rotation, bool last);
+
+    /// The masked stream after read(). masked (B,M*N,D), memory (B,heads,R*N,head_dim); the rest as in forward().
+    Tensor answer(Tensor masked, const Memory &memory, const Rotation &rotation, int64_t M, bool joint);
+
+    /// Both streams in one step, where given frames do not keep to themselves.
     ///   given   (B,R*N,D) tokens of the given frames
     ///   masked  (B,M*N,D) tokens of the masked frames
     ///   given_rotation, masked_rotation  of their positions
     ///   joint   false: a masked frame attends to the given frames and to itself alone, so that
     ///           its result does not depend on what else is made; true: to every masked frame too
-    ///   last    nobody reads the given tokens after this block: they come back as they were
+    ///   last    as in read()
     ///   returns both, same shapes
     std::pair<Tensor, Tensor> forward(Tensor given, Tensor masked, const Rotation &given_rotation,
-                                      const Rotation &masked_rotation, int64_t R, int64_t M, bool joint,
-                                      ReferenceAttention references, bool last = false);
+                                      const Rotation &masked_rotation, int64_t M, bool joint,
+                                      ReferenceAttention references, bool last);
 
     torch::nn::LayerNorm norm1{nullptr}, norm2{nullptr}, norm_q{nullptr}, norm_k{nullptr};
     torch::nn::Linear qkv{nullptr}, out{nullptr}, mlp1{nullptr}, mlp2{nullptr};
@@ -88,7 +99,9 @@ private:
         Tensor q, k, v; // (B,heads,N,head_dim)
     };
     Heads heads(const Tensor &x, const Rotation &rotation);
-    Tensor merge(const Tensor &x); // (B,heads,N,head_dim) -> (B,N,D), projected
+    /// What was attended to, (B,heads,N,head_dim), taken in; then the feed-forward half.
+    Tensor settle(Tensor x, const Tensor &attended);
+    Tensor answer(Tensor masked, const Heads &heads, const Memory &memory, int64_t M, bool joint);
     int head_dim_;
 };
 TORCH_MODULE(Block);

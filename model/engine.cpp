@@ -50,6 +50,7 @@ struct Given {
     MardiniFrame frame;   // the caller's planes
     Features features;    // (1,...) at the motion resolution
     Tensor tokens;        // (1,tokens,D)
+    PlannerImpl::Reading reading; // of them; empty before its first window
     Tensor reduced;       // (1,6,.,.) packed, at the motion resolution; for sampling alone
     Pixels pixels;        // on the processor; taken when the frame is first a source of them
     CardFrame on_card;    // on a card
@@ -326,6 +327,7 @@ private:
         Pairs known; ///< on the processor: on a card each look would wait for all that is queued
     };
     Planned plan_window(const MardiniWindow &w);
+    void read_given(const MardiniWindow *windows, int num_windows);
     void make_frame(const Planned &planned, int64_t i);
     /// body(i) for i in 0 .. count - 1, several beside each other, each by one thread; those left over one by one by all
     /// threads.
@@ -522,6 +524,24 @@ template <class Body> void Engine::side_by_side(int64_t count, const Body &body)
     }
 }
 
+/// What the planner reads in a given frame is the same in every window, if each keeps to itself.
+void Engine::read_given(const MardiniWindow *windows, int num_windows)
+{
+    if (!network_->planner->reads_alone())
+        return;
+    Profile::Timer timer(profile_, Stage::Planner);
+    std::vector<Given *> unread;
+    for (int n = 0; n < num_windows; n++)
+        for (int i = 0; i < windows[n].num_given; i++) {
+            Given &given = find(windows[n].ids[i]);
+            if (given.reading.empty() && std::find(unread.begin(), unread.end(), &given) == unread.end())
+                unread.push_back(&given);
+        }
+    side_by_side(static_cast<int64_t>(unread.size()), [&](int64_t i) {
+        unread[i]->reading = network_->planner->read(unread[i]->tokens, unread[i]->features.eighth.size(2) / 4);
+    });
+}
+
 Engine::Planned Engine::plan_window(const MardiniWindow &w)
 {
     // The planner saw gaps of up to 16 positions in training: one unit for all windows, so that it does not
@@ -560,8 +580,17 @@ Engine::Planned Engine::plan_window(const MardiniWindow &w)
     for (int i = 0; i < w.num_given; i++)
         tokens.push_back(find(w.ids[i]).tokens);
     const int64_t token_rows = find(w.ids[0]).features.eighth.size(2) / 4;
-    p.plan = network_->planner->forward(at::cat(tokens), matches, p.pairs, given_times.to(device_),
-                                        masked_times.to(device_), token_rows, false);
+    PlannerImpl::Reading reading(find(w.ids[0]).reading.size());
+    for (size_t layer = 0; layer < reading.size(); layer++) {
+        std::vector<Tensor> keys, values;
+        for (int i = 0; i < w.num_given; i++) {
+            keys.push_back(find(w.ids[i]).reading[layer].k);
+            values.push_back(find(w.ids[i]).reading[layer].v);
+        }
+        reading[layer] = {at::cat(keys), at::cat(values)};
+    }
+    p.plan = network_->planner->forward(at::cat(tokens), reading.empty() ? nullptr : &reading, matches, p.pairs,
+                                        given_times.to(device_), masked_times.to(device_), token_rows, false);
     return p;
 }
 
@@ -629,6 +658,7 @@ void Engine::make_together(const MardiniWindow *windows, int num_windows)
     }
 
     // A window or a frame to a thread: the layers of one are too small to be shared.
+    read_given(windows, num_windows);
     std::vector<Planned> planned(num_windows);
     side_by_side(num_windows, [&](int64_t n) { planned[n] = plan_window(windows[n]); });
     side_by_side(static_cast<int64_t>(frames.size()),

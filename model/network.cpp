@@ -13,14 +13,14 @@ NetworkConfig preset(const std::string &name)
         return c;
     if (name == "small") {
         c.encoder = {24, 48, 96, 48};
-        c.planner = {256, 7, 32, 48, ReferenceAttention::Relaxed};
+        c.planner = {256, 7, 32, 48};
         c.generator = {128, 2, 4, 80, 2, 28};
         c.denoiser = {48, 96};
         return c;
     }
     if (name == "base") {
         c.encoder = {32, 64, 128, 64};
-        c.planner = {448, 8, 64, 64, ReferenceAttention::Relaxed};
+        c.planner = {448, 8, 64, 64};
         c.generator = {192, 3, 4, 112, 2, 56};
         c.denoiser = {96, 192};
         return c;
@@ -93,7 +93,7 @@ Output NetworkImpl::forward(const Tensor &given, const Tensor &given_times, cons
     o.pairs = make_pairs(given_times, masked_times, given.device());
     Features features = encoder(x);
     Match match = match_pairs(encoder, features, o.pairs);
-    o.plan = planner->forward(planner->tokenize(features.eighth), match, o.pairs, given_times.to(given.device()),
+    o.plan = planner->forward(planner->tokenize(features.eighth), nullptr, match, o.pairs, given_times.to(given.device()),
                               masked_times.to(given.device()), features.eighth.size(2) / 4, joint, ablation);
     o.refined = generator->refine(o.plan, select(features, o.pairs.before), select(features, o.pairs.after), o.pairs);
 

@@ -133,8 +133,37 @@ static Tensor token_positions(const Tensor &times, int64_t rows, int64_t columns
     return at::stack({t, y, x}, -1).reshape({B, F * N, 3});
 }
 
-Plan PlannerImpl::forward(const Tensor &tokens, const Match &match, const Pairs &pairs, const Tensor &given_times,
-                          const Tensor &masked_times, int64_t token_rows, bool joint, const Ablation &ablation)
+PlannerImpl::Reading PlannerImpl::read(const Tensor &tokens, int64_t token_rows)
+{
+    // Places alone: of one frame's tokens only the distances count, and none lies apart in time.
+    Tensor now = at::zeros({1, 1}, tokens.options().dtype(torch::kFloat32));
+    const Rotation places = rotation(token_positions(now, token_rows, tokens.size(1) / token_rows), config_.head_dim);
+    Reading reading(blocks->size());
+    Tensor given = tokens;
+    for (size_t i = 0; i < blocks->size(); i++)
+        std::tie(given, reading[i]) = blocks[i]->as<Block>()->read(given, places, i + 1 == blocks->size());
+    return reading;
+}
+
+/// The masked stream through all layers.
+Tensor PlannerImpl::answer(Tensor masked, const Reading &reading, const Rotation &turns, const Tensor &given_times,
+                           int64_t M, bool joint)
+{
+    const int64_t B = given_times.size(0), R = given_times.size(1);
+    const Rotation when = rotation(token_positions(given_times.reshape({B * R, 1}), 1, 1), config_.head_dim);
+    auto join = [&](const Tensor &x) { // (B*R,heads,N,e) -> (B,heads,R*N,e)
+        return x.unflatten(0, {B, R}).transpose(1, 2).flatten(2, 3);
+    };
+    for (size_t i = 0; i < blocks->size(); i++) {
+        const BlockImpl::Memory &m = reading[i];
+        masked = blocks[i]->as<Block>()->answer(masked, {join(rope(m.k, when)), join(m.v)}, turns, M, joint);
+    }
+    return masked;
+}
+
+Plan PlannerImpl::forward(const Tensor &tokens, const Reading *reading, const Match &match, const Pairs &pairs,
+                          const Tensor &given_times, const Tensor &masked_times, int64_t token_rows, bool joint,
+                          const Ablation &ablation)
 {
     const int64_t B = given_times.size(0), R = given_times.size(1), M = masked_times.size(1);
     const int64_t N = tokens.size(1), D = tokens.size(2), columns = N / token_rows;
@@ -170,15 +199,17 @@ Plan PlannerImpl::forward(const Tensor &tokens, const Match &match, const Pairs 
     Tensor evidence = at::pixel_unshuffle(at::cat(matched, 1) * 0.25, 2).flatten(2).transpose(1, 2);
     Tensor masked = mask_token + from_given(at::cat({pair, when}, 2)) + from_match(evidence.to(pair.dtype()));
 
-    Tensor given = tokens.reshape({B, R * N, D});
     masked = masked.reshape({B, M * N, D});
-    if (!ablation.no_planner) {
-        auto turns = [&](const Tensor &times) {
-            return rotation(token_positions(times, token_rows, columns), config_.head_dim);
-        };
+    auto turns = [&](const Tensor &times) {
+        return rotation(token_positions(times, token_rows, columns), config_.head_dim);
+    };
+    if (!ablation.no_planner && reads_alone()) {
+        masked = answer(masked, reading ? *reading : read(tokens, token_rows), turns(masked_times), given_times, M, joint);
+    } else if (!ablation.no_planner) {
+        Tensor given = tokens.reshape({B, R * N, D});
         const Rotation given_turns = turns(given_times), masked_turns = turns(masked_times);
         for (size_t i = 0; i < blocks->size(); i++)
-            std::tie(given, masked) = blocks[i]->as<Block>()->forward(given, masked, given_turns, masked_turns, R, M, joint,
+            std::tie(given, masked) = blocks[i]->as<Block>()->forward(given, masked, given_turns, masked_turns, M, joint,
                                                                       config_.references, i + 1 == blocks->size());
     }
 
