@@ -337,6 +337,64 @@ TEST_CASE("the teacher learns beside the network and steers it only through the 
     CHECK_NOTHROW(both.copy_average(*average));
 }
 
+TEST_CASE("attention, joint windows and a network to learn from do what their options say")
+{
+    auto run = [](const std::string &name, const std::function<void(TrainOptions &)> &change) {
+        TrainOptions o = small_run(name);
+        o.synthetic = 0;
+        o.steps = 4;
+        o.stage = "any";
+        change(o);
+        train::train(o);
+        return load_network(o.out);
+    };
+    auto apart = [](Network &a, Network &b, const std::string &part) {
+        double sum = 0;
+        auto of_b = b->named_parameters();
+        for (auto &p : a->named_parameters())
+            if (p.key().rfind(part, 0) == 0)
+                sum += (p.value() - of_b[p.key()]).abs().sum().item<double>();
+        return sum;
+    };
+    Network plain = run("plain", [](TrainOptions &) {});
+    CHECK(plain->config().planner.references == ReferenceAttention::Strict);
+    Network again = run("again", [](TrainOptions &o) { o.attention = "strict"; });
+    CHECK(apart(plain, again, "") == 0);
+    Network relaxed = run("relaxed", [](TrainOptions &o) { o.attention = "relaxed"; });
+    CHECK(relaxed->config().planner.references == ReferenceAttention::Relaxed);
+    CHECK(apart(plain, relaxed, "planner.") > 0);
+    Network off = run("off", [](TrainOptions &o) { o.attention = "off"; });
+    CHECK(off->config().planner.references == ReferenceAttention::Off);
+    CHECK(apart(relaxed, off, "planner.") > 0);
+    Network joint = run("joint", [](TrainOptions &o) { o.joint = 1; });
+    CHECK(apart(plain, joint, "planner.") > 0);
+    CHECK_THROWS_WITH(run("odd", [](TrainOptions &o) { o.attention = "odd"; }), Catch::Contains("strict, relaxed and off"));
+
+    // A larger network that makes everything too bright: who learns from it does too.
+    NetworkConfig config = preset("small");
+    torch::manual_seed(5);
+    Network bright(config);
+    {
+        torch::NoGradGuard no_grad;
+        bright->generator->head3->bias.slice(0, 0, packed_channels).fill_(0.5);
+    }
+    const std::string larger = ffmpeg::scratch("larger");
+    save_network(larger, bright, torch::kFloat32, {});
+    auto longer = [](TrainOptions &o) { o.steps = 30; };
+    Network alone = run("alone", longer);
+    Network taught = run("taught", [&](TrainOptions &o) { longer(o), o.distil = larger; });
+    TrainOptions o = small_run("batch");
+    Clips clips(o.data);
+    Batch batch = Loader(o, &clips, nullptr, 0, {}, [](int64_t) { return 0.3; }).make(1000);
+    torch::NoGradGuard no_grad;
+    auto brightness = [&](Network &network) {
+        return network->forward(batch.given, batch.given_times, batch.masked_times).frames.slice(1, 0, 4).mean().item<double>();
+    };
+    const double by_itself = brightness(alone), by_lesson = brightness(taught);
+    INFO(by_itself << " by itself, " << by_lesson << " taught by " << brightness(bright));
+    CHECK(by_lesson > by_itself + 0.005);
+}
+
 TEST_CASE("one clip is learned by heart", "[slow]")
 {
     TrainOptions o = small_run("heart");
