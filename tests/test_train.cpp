@@ -136,6 +136,25 @@ TEST_CASE("the pyramid is a distance and weighs what is coarse too")
     CHECK(pyramid_distance(x, shifted).item<double>() == Approx(1.6).epsilon(1e-4)); // 2^4 times the mean
 }
 
+TEST_CASE("fidelity counts decibels: halving an error is worth as much on a good frame as on a bad one")
+{
+    torch::manual_seed(2);
+    Tensor truth = torch::rand({2, 6, 32, 32}) - 0.5, error = torch::randn({2, 6, 32, 32});
+    auto at = [&](double bad, double good) {
+        Tensor size = torch::tensor({bad, good}).to(torch::kFloat32).view({2, 1, 1, 1});
+        return fidelity_distance(truth + size * error, truth).item<double>();
+    };
+    CHECK(at(0.4, 0.05) - at(0.2, 0.05) == Approx(std::log(2) / 2).epsilon(0.01));
+    CHECK(at(0.4, 0.05) - at(0.4, 0.025) == Approx(std::log(2) / 2).epsilon(0.02));
+    CHECK(at(0, 0) == Approx(std::log(1 / 256.0)));
+    // Ten decibels of a PSNR less are log(10) / 2 more; of luma alone.
+    Tensor chroma = error.clone();
+    chroma.slice(1, 0, 4).zero_();
+    CHECK(fidelity_distance(truth + chroma, truth).item<double>() == Approx(at(0, 0)));
+    const double less = (psnr(truth + 0.02 * error, truth) - psnr(truth + 0.1 * error, truth)) / 10 * std::log(10) / 2;
+    CHECK(at(0.1, 0.1) - at(0.02, 0.02) == Approx(less).epsilon(0.03));
+}
+
 TEST_CASE("a cost volume's gradient is that of its definition")
 {
     torch::manual_seed(2);

@@ -17,6 +17,10 @@ Tensor frame_distance(const Tensor &x, const Tensor &y);
 /// motion is not sure. Packed frames -> scalar.
 Tensor sharpness_distance(const Tensor &made, const Tensor &truth);
 
+/// Half the logarithm of the mean square error of luma, frame by frame, in nepers: a frame that is nearly right counts
+/// as much as one that is far from it, as it does in a mean of decibels. Packed frames -> scalar.
+Tensor fidelity_distance(const Tensor &made, const Tensor &truth);
+
 /// Mean peak signal-to-noise ratio of luma, dB, of packed frames as they would be stored (8 bit, clamped).
 double psnr(const Tensor &x, const Tensor &y);
 
