@@ -415,16 +415,20 @@ TEST_CASE("costs are those of the layers")
                                  2 * eighth * c.channels8 * c.channels8 + eighth * c.channels8 * c.match);
     CHECK(costs.at(0).part == "encoder");
     CHECK(costs[0].macs == encoder);
-    // The match compares every cell with every other, 144 numbers of a patch and the learned ones.
-    CHECK(costs.at(2).macs >= eighth * eighth * (144 + c.match));
-    CHECK(costs[2].macs < eighth * eighth * (144 + c.match) * 11 / 10);
-    // The planner, a Transformer: qkv, out and two of four times the width on every token, then attention.
+    // The match compares every cell with those up to 16 rows away, and some more: 144 numbers of a patch and the learned ones.
+    int64_t pairs = 0;
+    for (int64_t y = 0; y < 32; y++)
+        pairs += (std::min<int64_t>(y + 16, 31) - std::max<int64_t>(y - 16, 0) + 1) * 56 * 56;
+    CHECK(costs.at(2).macs >= pairs * (144 + c.match));
+    CHECK(costs[2].macs < pairs * (144 + c.match) * 12 / 10);
+    // The planner, a Transformer: qkv, out and two of four times the width on every token, then attention. A given frame is
+    // read once, for itself, and after the last layer nobody reads it: there it makes queries, keys and values alone.
     const PlannerConfig p = network->config().planner;
-    const int64_t tokens = 14 * 8, given = 4 * tokens, masked = 7 * tokens;
-    const int64_t block = 12 * (given + masked) * p.width * p.width +
-                          2 * p.width * (given * given + masked * (given + tokens));
-    // After the last layer nobody reads the given ones: of them it makes queries, keys and values alone.
-    const int64_t layers = p.layers * block - 9 * given * p.width * p.width - 2 * p.width * given * given;
+    const int64_t tokens = 14 * 8, given = 4 * tokens, masked = 7 * tokens, square = p.width * p.width;
+    const int64_t stems = 9 * (28 * 16 * c.channels8 * 64 + tokens * 64 * p.width);
+    const int64_t read = (p.layers - 1) * (12 * tokens * square + 2 * p.width * tokens * tokens) + 3 * tokens * square;
+    CHECK(costs.at(1).macs == stems + read);
+    const int64_t layers = p.layers * (12 * masked * square + 2 * p.width * masked * (given + tokens));
     CHECK(costs.at(3).macs >= layers);
     CHECK(costs[3].macs < layers * 11 / 10);
     // The parts made at the motion's size do not grow with a frame that is reduced to the same.

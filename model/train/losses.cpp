@@ -31,9 +31,9 @@ double psnr(const Tensor &x, const Tensor &y)
     return (10 * (255.0 * 255.0 / error).log10()).mean().item<double>();
 }
 
-/// Of sharpness_distance(): at 0.1 a run with a falling rate came out sharper and lower in PSNR than it began, see the
-/// network's card.
-static constexpr double sharpness_weight = 0.02;
+/// Of sharpness_distance(): at 0.1 a run with a falling rate came out sharper and lower in PSNR than it began
+/// (doc/training.md).
+static constexpr double sharpness_weight = 0.04;
 
 /// Of fidelity_distance().
 static constexpr double fidelity_weight = 0.15;
