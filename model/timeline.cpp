@@ -223,14 +223,19 @@ void Timeline::end(int64_t pts)
     const auto skipped = std::find_if(given_.rbegin(), given_.rend(), [](const Given &given) { return !given.skipped; });
     for (auto given = skipped.base(); given != given_.end(); given++)
         know(*given); // nothing follows: they stay as they are
-    end_job();
+    const int64_t n = static_cast<int64_t>(given_.size());
+    try {
+        end_job();
+        if (in_.mode == MARDINI_MODE_TOTAL && n > in_.total)
+            throw Error(EINVAL, text("a total of %" PRId64 " frames is wanted, and %" PRId64 " were given: ask for as many "
+                                     "at least",
+                                     in_.total, n));
+    } catch (...) {
+        ended_ = false; // what waits for the end goes on waiting: it cannot be made
+        throw;
+    }
     if (last_.ordinal < 0)
         return;
-    const int64_t n = static_cast<int64_t>(given_.size());
-    if (in_.mode == MARDINI_MODE_TOTAL && n > in_.total)
-        throw Error(EINVAL, text("a total of %" PRId64 " frames is wanted, and %" PRId64 " were given: ask for as many "
-                                 "at least",
-                                 in_.total, n));
     if (in_.mode == MARDINI_MODE_TOTAL && n == 1)
         log(MARDINI_LOG_WARNING, text("one frame alone was given: it comes out once, for %" PRId64 " frames two are "
                                       "needed",

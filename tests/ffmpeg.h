@@ -45,6 +45,12 @@ struct Output {
     std::string out, err;
 };
 
+/// The program failed, and by itself: a shell tells of a signal as 128 and its number.
+inline bool is_refusal(const Output &output)
+{
+    return output.status > 0 && (output.status <= 128 || output.status > 128 + 31);
+}
+
 inline std::string read(const std::string &path)
 {
     std::ifstream in(path, std::ios::binary);
