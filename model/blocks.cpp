@@ -161,6 +161,26 @@ Tensor rope(const Tensor &x, const Rotation &r)
     return at::cat({x1 * c - x2 * s, x1 * s + x2 * c}, 3);
 }
 
+Tensor token_positions(const Tensor &times, int64_t rows, int64_t columns)
+{
+    const int64_t B = times.size(0), F = times.size(1), N = rows * columns;
+    auto options = times.options();
+    Tensor t = times.view({B, F, 1, 1}).expand({B, F, rows, columns});
+    Tensor y = at::arange(rows, options).view({1, 1, rows, 1}).expand({B, F, rows, columns});
+    Tensor x = at::arange(columns, options).view({1, 1, 1, columns}).expand({B, F, rows, columns});
+    return at::stack({t, y, x}, -1).reshape({B, F * N, 3});
+}
+
+Tensor waves(const Tensor &x, const std::vector<double> &frequencies)
+{
+    std::vector<Tensor> w;
+    for (double k : frequencies) {
+        w.push_back(at::sin(x * (k * M_PI)));
+        w.push_back(at::cos(x * (k * M_PI)));
+    }
+    return at::stack(w, 1);
+}
+
 BlockImpl::BlockImpl(int width, int head_dim) : head_dim_(head_dim)
 {
     using torch::nn::LayerNormOptions;

@@ -60,6 +60,12 @@ Rotation rotation(const Tensor &position, int head_dim);
 ///   x (B,heads,N,head_dim)
 Tensor rope(const Tensor &x, const Rotation &rotation);
 
+/// Positions of every token of F frames, (B,F*rows*columns,3): time, row, column. times (B,F) float32
+Tensor token_positions(const Tensor &times, int64_t rows, int64_t columns);
+
+/// sin and cos of x k pi for each frequency k. (N) float32 -> (N, 2 * frequencies)
+Tensor waves(const Tensor &x, const std::vector<double> &frequencies);
+
 /// Which given frames a given frame's tokens may attend to.
 enum class ReferenceAttention { Strict, Relaxed, Off };
 

@@ -255,8 +255,9 @@ Tensor CardPainter::paint_bands(CardFrame &before, CardFrame &after, const Paint
     const Tensor difference = at::empty({1, 1, h, w}, floats), sure = at::empty({visible, w}, floats);
     device_->difference(s, data(difference));
     // Largest within four rows and columns around.
-    const Tensor moved = at::max_pool2d(at::max_pool2d(difference, {9, 1}, {1, 1}, {4, 0}), {1, 9}, {1, 1}, {0, 4})
-                             .clamp_max(1);
+    const Tensor moved = p.alone ? at::ones_like(difference)
+                                 : at::max_pool2d(at::max_pool2d(difference, {9, 1}, {1, 1}, {4, 0}), {1, 9}, {1, 1}, {0, 4})
+                                       .clamp_max(1);
     s.fields = data(fields);
     s.hidden = data(hidden);
     s.extra = data(extra);

@@ -224,7 +224,8 @@ std::string to_json(const NetworkConfig &c)
                   {"channels4", c.generator.channels4},
                   {"cost4", c.generator.cost4},
                   {"channels2", c.generator.channels2}}},
-                {"denoiser", {{"channels4", c.denoiser.channels4}, {"channels8", c.denoiser.channels8}}}}
+                {"denoiser", {{"channels4", c.denoiser.channels4}, {"channels8", c.denoiser.channels8}}},
+                {"sampler", {{"layers", c.sampler.layers}}}}
         .dump();
 }
 
@@ -258,6 +259,7 @@ NetworkConfig config_from_json(const std::string &text)
     c.generator = {size(g, "channels8"), size(g, "blocks8", 0, 16), size(g, "cost8", 1, 8),
                    size(g, "channels4"), size(g, "cost4", 1, 8),    size(g, "channels2")};
     c.denoiser = {size(d, "channels4", 0), size(d, "channels8", 0)};
+    c.sampler = {root.contains("sampler") ? size(root.at("sampler"), "layers", 0, 64) : 0}; // younger than the format
     return c;
 }
 
@@ -286,9 +288,9 @@ void load_parameters(torch::nn::Module &module, const std::map<std::string, Tens
             throw std::runtime_error("there is a tensor \"" + name + "\" that the network does not have");
 }
 
-static bool is_of_denoiser(const std::string &name)
+static bool is_of(const char *part, const std::string &name)
 {
-    return name.compare(0, 9, "denoiser.") == 0;
+    return name.rfind(part, 0) == 0;
 }
 
 Network load_network(const std::string &path, std::map<std::string, std::string> *metadata)
@@ -301,8 +303,13 @@ Network load_network(const std::string &path, std::map<std::string, std::string>
                          : "its format is " + format->second + ", this build reads " + checkpoint_format);
     try {
         NetworkConfig config = config_from_json(file.metadata["mardini.config"]);
-        if (std::none_of(file.tensors.begin(), file.tensors.end(), [](const auto &t) { return is_of_denoiser(t.first); }))
+        auto lacks = [&](const char *part) {
+            return std::none_of(file.tensors.begin(), file.tensors.end(), [&](const auto &t) { return is_of(part, t.first); });
+        };
+        if (lacks("denoiser."))
             config.denoiser = {0, 0};
+        if (lacks("sampler."))
+            config.sampler = {0};
         Network network(config);
         load_parameters(*network, file.tensors);
         network->eval();
@@ -321,8 +328,9 @@ void save_network(const std::string &path, const Network &network, torch::Scalar
 {
     SafeTensors file;
     const bool denoises = network->denoiser && network->denoiser->is_trained();
+    const bool samples = network->sampler && network->sampler->is_trained();
     for (const auto &item : network->named_parameters())
-        if (denoises || !is_of_denoiser(item.key()))
+        if ((denoises || !is_of("denoiser.", item.key())) && (samples || !is_of("sampler.", item.key())))
             file.tensors[item.key()] = item.value().detach().to(dtype);
     file.metadata = std::move(metadata);
     file.metadata["mardini.format"] = checkpoint_format;

@@ -30,8 +30,8 @@ NetworkConfig config_from_json(const std::string &json);
 /// A checkpoint's network, float32, on the CPU; `metadata` receives the header's strings if not null.
 Network load_network(const std::string &path, std::map<std::string, std::string> *metadata = nullptr);
 
-/// Save a network's parameters as `dtype` (kBFloat16, kHalf or kFloat) with its configuration and `metadata`. A denoiser that no
-/// training has reached is left out: a network without one is loaded from the file.
+/// Save a network's parameters as `dtype` (kBFloat16, kHalf or kFloat) with its configuration and `metadata`. A denoiser or a
+/// sampler that no training has reached is left out: a network without one is loaded from the file.
 void save_network(const std::string &path, const Network &network, torch::ScalarType dtype,
                   std::map<std::string, std::string> metadata = {});
 

@@ -3,37 +3,23 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 
-#include <cmath>
-
 namespace mardini {
 
-static constexpr int level_waves = 8; ///< sines and cosines that describe one level
+static const std::vector<double> level_waves = {0.25, 0.5, 1, 2}; ///< that describe one level
 static constexpr int quarter_channels = 4 * packed_channels;
 
 DenoiserImpl::DenoiserImpl(int hidden_channels, const DenoiserConfig &c)
 {
     in = register_module("in", conv(2 * quarter_channels + 4 + hidden_channels, c.channels4));
-    when4 = register_module("when4", torch::nn::Linear(level_waves, c.channels4));
+    when4 = register_module("when4", torch::nn::Linear(2 * level_waves.size(), c.channels4));
     block4a = register_module("block4a", ResBlock(c.channels4));
     down = register_module("down", conv(c.channels4, c.channels8, 2));
-    when8 = register_module("when8", torch::nn::Linear(level_waves, c.channels8));
+    when8 = register_module("when8", torch::nn::Linear(2 * level_waves.size(), c.channels8));
     block8a = register_module("block8a", ResBlock(c.channels8));
     block8b = register_module("block8b", ResBlock(c.channels8));
     up = register_module("up", conv(c.channels8, c.channels4, 1, 1));
     block4b = register_module("block4b", ResBlock(c.channels4));
     out = register_module("out", zero_conv(c.channels4, quarter_channels));
-}
-
-/// (N,1,1,1) levels -> (N,level_waves)
-static Tensor waves(const Tensor &level)
-{
-    Tensor s = level.flatten();
-    std::vector<Tensor> w;
-    for (double k : {0.25, 0.5, 1.0, 2.0}) {
-        w.push_back(at::sin(s * (k * M_PI)));
-        w.push_back(at::cos(s * (k * M_PI)));
-    }
-    return at::stack(w, 1);
 }
 
 Tensor DenoiserImpl::forward(const Bridge &b, const Tensor &noisy, const Tensor &level)
@@ -43,7 +29,7 @@ Tensor DenoiserImpl::forward(const Bridge &b, const Tensor &noisy, const Tensor 
     // The offset in units of the expected error: of one size whatever the error is.
     Tensor offset = (noisy - b.estimate) / (b.uncertainty + 1e-2);
     Tensor hidden = resize(b.hidden.to(torch::kFloat32), noisy.size(2) / 2, noisy.size(3) / 2);
-    Tensor w = waves(level);
+    Tensor w = waves(level.flatten(), level_waves);
     Tensor x = in(at::cat({quarter(offset), quarter(b.estimate), 8 * quarter(b.uncertainty), hidden}, 1));
     x = block4a(x + row(when4(w)));
     Tensor y = down(act(x));
@@ -70,14 +56,14 @@ bool DenoiserImpl::is_trained() const
     return out->weight.any().item<bool>();
 }
 
-Tensor gap_noise(int64_t seed, int64_t key, int64_t h, int64_t w)
+Tensor gap_noise(int64_t seed, int64_t key, int64_t channels, int64_t h, int64_t w)
 {
     // splitmix64 over both names: neighbours in either have nothing in common.
     uint64_t z = static_cast<uint64_t>(seed) * 0x9e3779b97f4a7c15u + static_cast<uint64_t>(key);
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
     auto generator = at::make_generator<at::CPUGeneratorImpl>(z ^ (z >> 31));
-    return at::randn({1, packed_channels, h, w}, generator);
+    return at::randn({1, channels, h, w}, generator);
 }
 
 Tensor carry_noise(const Tensor &noise, const Tensor &displacement)

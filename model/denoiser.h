@@ -39,8 +39,8 @@ struct DenoiserImpl : torch::nn::Module {
 };
 TORCH_MODULE(Denoiser);
 
-/// Unit noise (h,w packed) of one gap, named by `seed` and `key`: the same numbers for the same names and size.
-Tensor gap_noise(int64_t seed, int64_t key, int64_t h, int64_t w);
+/// Unit noise of one gap, named by `seed` and `key`: the same numbers for the same names and size. (1,channels,h,w)
+Tensor gap_noise(int64_t seed, int64_t key, int64_t channels, int64_t h, int64_t w);
 
 /// Noise of a gap as seen from a masked frame: it lies on the given frame before and moves with what is seen there, so
 /// that what is painted does not flicker. noise (1,6,h,w), displacement (N,2,h,w) luma pixels -> (N,6,h,w)

@@ -2,6 +2,7 @@
 // each given frame and each pair until the frame is dropped.
 #include "engine.h"
 
+#include "animate.h"
 #include "card.h"
 #include "checkpoint.h"
 #include "error.h"
@@ -52,6 +53,8 @@ struct Given {
     Tensor tokens;        // (1,tokens,D)
     PlannerImpl::Reading reading; // of them; empty before its first window
     Tensor reduced;       // (1,6,.,.) packed, at the motion resolution; for sampling alone
+    Drift drift;          // the motion around it as the only given frame; of `drift_at`: place in the window, noise's name
+    std::pair<double, int64_t> drift_at = {-1, 0};
     Pixels pixels;        // on the processor; taken when the frame is first a source of them
     CardFrame on_card;    // on a card
     Tensor packed;        // on a card without kernels of ours: (1,6,h,w) full size
@@ -81,6 +84,8 @@ public:
         }
         steps_ = settings.steps < 0 ? default_steps : settings.steps;
         seed_ = settings.seed;
+        motion_ = settings.motion;
+        camera_ = settings.camera;
         if (steps_ > 0 && (!network_->denoiser || !network_->denoiser->is_trained()))
             throw Failure(ENOSYS, "steps=" + std::to_string(steps_) + " was asked for, but \"" + checkpoint +
                                       "\" has no trained denoiser; use steps=0.");
@@ -110,13 +115,9 @@ public:
         given.frame = frame;
         const auto turn = card_turn();
         Profile::Timer load(profile_, Stage::Load);
-        Tensor small;
-        if (card_) {
+        if (card_)
             given.on_card = card_->take(frame);
-            small = card_->pack(given.on_card);
-        } else {
-            small = device_.is_cpu() ? reduced_frame(geometry_, frame) : reduce(geometry_, pack_frame(given));
-        }
+        const Tensor small = motion_frame(given);
         load.stop();
         Profile::Timer encoder(profile_, Stage::Encoder);
         Autocast autocast(device_.type(), bf16_);
@@ -283,6 +284,14 @@ private:
         return pack(geometry_, planes);
     }
 
+    /// A given frame as the networks see it: packed, at the motion resolution. (1,6,.,.)
+    Tensor motion_frame(Given &given)
+    {
+        if (card_)
+            return card_->pack(given.on_card);
+        return device_.is_cpu() ? reduced_frame(geometry_, given.frame) : reduce(geometry_, pack_frame(given));
+    }
+
     /// Load the pixels of a frame that is about to be a source, and forget those of frames that no longer are.
     void keep_pixels(const std::vector<int64_t> &sources)
     {
@@ -325,8 +334,10 @@ private:
         Plan plan;
         Pairs pairs; ///< on the device
         Pairs known; ///< on the processor: on a card each look would wait for all that is queued
+        Drift drift; ///< of one given frame, instead of a plan
     };
     Planned plan_window(const MardiniWindow &w);
+    Planned plan_alone(const MardiniWindow &w);
     void read_given(const MardiniWindow *windows, int num_windows);
     void make_frame(const Planned &planned, int64_t i);
     /// body(i) for i in 0 .. count - 1, several beside each other, each by one thread; those left over one by one by all
@@ -335,12 +346,12 @@ private:
     void make_together(const MardiniWindow *windows, int num_windows);
 
     Tensor sample(const Given &before, const Given &after, const Refined &refined, const Pairs &pairs, int64_t key);
-    /// pairs: on the processor
-    Painting painting(const Refined &refined, const Pairs &pairs, const Tensor &extra);
+    /// pairs: on the processor; alone: one frame is given
+    Painting painting(const Refined &refined, const Pairs &pairs, const Tensor &extra, bool alone);
     float paint_frame(const Given &before, const Given &after, const Refined &refined, const Pairs &pairs,
-                      const Tensor &extra, const MardiniFrame &out);
+                      const Tensor &extra, bool alone, const MardiniFrame &out);
     float compose_frame(const Given &before, const Given &after, const Refined &refined, const Pairs &pairs,
-                        const Tensor &extra, const MardiniFrame &out);
+                        const Tensor &extra, bool alone, const MardiniFrame &out);
     void compose_plane(const Given &before, const Given &after, const Motion &motion, const Pairs &pairs,
                        const Tensor &logits, const Tensor &change, const Tensor &moved, int64_t first, int64_t skip,
                        int64_t rows, int plane, const MardiniFrame &out);
@@ -355,6 +366,8 @@ private:
     bool bf16_ = false;
     int threads_ = 0, steps_ = 0;
     int64_t seed_ = 0;
+    double motion_ = 1;
+    int camera_ = MARDINI_CAMERA_SAMPLED;
     std::atomic<int64_t> band_bytes_ = 0; ///< of Painting
     std::mutex shrinking_;
     int at_a_time_ = INT_MAX; ///< frames that may be painted beside each other
@@ -386,29 +399,33 @@ Tensor Engine::sample(const Given &before, const Given &after, const Refined &re
     o.refined = refined;
     o.pairs = pairs;
     network_->finish(o, before.reduced, after.reduced);
-    Tensor noise = gap_noise(seed_, key, before.reduced.size(2), before.reduced.size(3)).to(device_);
+    Tensor noise = gap_noise(seed_, key, packed_channels, before.reduced.size(2), before.reduced.size(3)).to(device_);
     noise = carry_noise(noise, displacements(refined.half, pairs).first);
     return network_->denoiser->sample(o.bridge(), noise, steps_) - o.frames;
 }
 
-Painting Engine::painting(const Refined &refined, const Pairs &pairs, const Tensor &extra)
+Painting Engine::painting(const Refined &refined, const Pairs &pairs, const Tensor &extra, bool alone)
 {
     Painting p{};
     p.distance_before = pairs.distance_before.item<float>();
     p.distance_after = pairs.distance_after.item<float>();
-    p.vanish = vanishing(pairs).item<float>();
+    p.vanish = alone ? 1 : vanishing(pairs).item<float>(); // beside the only frame there is nothing to be surer by
     p.motion = refined.half;
     p.hidden = refined.hidden;
     p.extra = extra;
-    p.head = [this](const Tensor &inputs) { return network_->generator->head(inputs); };
+    p.alone = alone;
+    p.head = [this, alone](const Tensor &inputs) { // it corrects by what two frames tell
+        return alone ? at::zeros({1, head_channels, inputs.size(2), inputs.size(3)}, inputs.options())
+                     : network_->generator->head(inputs);
+    };
     p.dtype = bf16_ ? torch::kBFloat16 : torch::kFloat32;
     return p;
 }
 
 float Engine::paint_frame(const Given &before, const Given &after, const Refined &refined, const Pairs &pairs,
-                          const Tensor &extra, const MardiniFrame &out)
+                          const Tensor &extra, bool alone, const MardiniFrame &out)
 {
-    Painting p = painting(refined, pairs, extra);
+    Painting p = painting(refined, pairs, extra, alone);
     p.before = &before.pixels;
     p.after = &after.pixels;
     for (;;) {
@@ -449,12 +466,14 @@ void Engine::compose_plane(const Given &before, const Given &after, const Motion
 }
 
 float Engine::compose_frame(const Given &before, const Given &after, const Refined &refined, const Pairs &pairs,
-                            const Tensor &extra, const MardiniFrame &out)
+                            const Tensor &extra, bool alone, const MardiniFrame &out)
 {
     const int64_t h = geometry_.height / 2, w = geometry_.width / 2;
     Motion motion = enlarged(refined.half, h, w, geometry_.reduction);
     Tensor hidden = resize(refined.hidden.to(torch::kFloat32), h, w);
     Tensor vanish = vanishing(pairs), moved = changed(before.packed, after.packed);
+    if (alone)
+        vanish.fill_(1), moved.fill_(1);
     Tensor sampled = extra.defined() ? resize(extra, h, w) : extra;
     double certainty = 0;
     int64_t counted = 0;
@@ -474,6 +493,8 @@ float Engine::compose_frame(const Given &before, const Given &after, const Refin
         sample_timer.stop();
         Profile::Timer head_timer(profile_, Stage::Head);
         Finish f = network_->generator->finish(composite, difference, still, band(hidden));
+        if (alone)
+            f = {at::zeros_like(f.residual), at::zeros_like(f.visibility), at::zeros_like(f.uncertainty)};
         head_timer.stop();
         Profile::Timer store_timer(profile_, Stage::Store);
         Tensor logits = c.prior + unpack_logits(f.visibility), change = vanish * f.residual;
@@ -532,7 +553,7 @@ void Engine::read_given(const MardiniWindow *windows, int num_windows)
     Profile::Timer timer(profile_, Stage::Planner);
     std::vector<Given *> unread;
     for (int n = 0; n < num_windows; n++)
-        for (int i = 0; i < windows[n].num_given; i++) {
+        for (int i = 0; windows[n].num_given > 1 && i < windows[n].num_given; i++) {
             Given &given = find(windows[n].ids[i]);
             if (given.reading.empty() && std::find(unread.begin(), unread.end(), &given) == unread.end())
                 unread.push_back(&given);
@@ -542,13 +563,37 @@ void Engine::read_given(const MardiniWindow *windows, int num_windows)
     });
 }
 
+/// Of one given frame nothing tells a motion: it is sampled, once for all of its window.
+Engine::Planned Engine::plan_alone(const MardiniWindow &w)
+{
+    if (!network_->sampler || !network_->sampler->is_trained())
+        throw Failure(ENOSYS, "One frame alone was given, and the checkpoint samples no motion; use one that does.");
+    Profile::Timer timer(profile_, Stage::Planner);
+    Given &given = find(w.ids[0]);
+    const std::pair<double, int64_t> at(w.times[0], w.keys[0]);
+    if (given.drift_at != at)
+        given.drift = sample_motion(network_, motion_frame(given), geometry_.format.height / geometry_.reduction,
+                                    geometry_.format.width / geometry_.reduction, w.times[0], {motion_, camera_, seed_, w.keys[0]});
+    given.drift_at = at;
+    Tensor given_times = at::full({1, 1}, w.times[0], torch::kFloat32);
+    Tensor masked_times = at::empty({1, w.num_masked}, torch::kFloat32);
+    for (int i = 0; i < w.num_masked; i++)
+        masked_times[0][i] = static_cast<float>(w.masked[i]);
+    Planned p;
+    p.window = &w;
+    p.pairs = make_pairs(given_times, masked_times, device_);
+    p.known = device_.is_cpu() ? p.pairs : make_pairs(given_times, masked_times, torch::kCPU);
+    p.drift = given.drift;
+    return p;
+}
+
 Engine::Planned Engine::plan_window(const MardiniWindow &w)
 {
     // The planner saw gaps of up to 16 positions in training: one unit for all windows, so that it does not
     // matter in which the caller counts.
     const std::vector<double> given(w.times, w.times + w.num_given);
     const References first = choose_references(given, w.masked[0]);
-    const double gap = first.index[0] == first.index[1] ? 1 : given[first.index[1]] - given[first.index[0]];
+    const double gap = given[first.index[1]] - given[first.index[0]];
     auto in_positions = [&](double t) { return static_cast<float>((t - given[first.index[0]]) * 8 / gap); };
     Tensor given_times = at::empty({1, w.num_given}, torch::kFloat32);
     Tensor masked_times = at::empty({1, w.num_masked}, torch::kFloat32);
@@ -604,20 +649,27 @@ void Engine::make_frame(const Planned &planned, int64_t i)
     };
     Given &before = find(w.ids[planned.known.before[i].item<int64_t>()]);
     Given &after = find(w.ids[planned.known.after[i].item<int64_t>()]);
-    const Motion &m = plan.motion;
-    const Plan own{{row(m.velocity), row(m.bend), row(m.visibility), row(m.uncertainty)}, row(plan.features),
-                   row(plan.seed), row(plan.tokens)};
     const Pairs pair = rows(planned.pairs);
-    Profile::Timer refine_timer(profile_, Stage::Refine);
-    const Refined refined = network_->generator->refine(own, before.features, after.features, pair);
-    refine_timer.stop();
-    const Tensor extra = steps_ > 0 ? sample(before, after, refined, pair, w.keys[i]) : Tensor();
+    Refined refined;
+    const bool alone = w.num_given == 1;
+    if (alone) {
+        const int64_t h = 4 * before.features.eighth.size(2), width = 4 * before.features.eighth.size(3);
+        refined.half = motion_at(planned.drift, w.masked[i] - w.times[0], h, width);
+        refined.hidden = at::zeros({1, network_->generator->hidden_channels(), h / 2, width / 2}, refined.half.velocity.options());
+    } else {
+        Profile::Timer refine_timer(profile_, Stage::Refine);
+        const Motion &m = plan.motion;
+        const Plan own{{row(m.velocity), row(m.bend), row(m.visibility), row(m.uncertainty)}, row(plan.features),
+                       row(plan.seed), row(plan.tokens)};
+        refined = network_->generator->refine(own, before.features, after.features, pair);
+    }
+    const Tensor extra = steps_ > 0 && !alone ? sample(before, after, refined, pair, w.keys[i]) : Tensor();
     if (card_) {
-        card_->paint(before.on_card, after.on_card, painting(refined, rows(planned.known), extra), w.out[i]);
+        card_->paint(before.on_card, after.on_card, painting(refined, rows(planned.known), extra, alone), w.out[i]);
         return;
     }
-    const float certainty = device_.is_cpu() ? paint_frame(before, after, refined, pair, extra, w.out[i])
-                                             : compose_frame(before, after, refined, pair, extra, w.out[i]);
+    const float certainty = device_.is_cpu() ? paint_frame(before, after, refined, pair, extra, alone, w.out[i])
+                                             : compose_frame(before, after, refined, pair, extra, alone, w.out[i]);
     if (w.confidence)
         w.confidence[i] = certainty;
 }
@@ -660,7 +712,13 @@ void Engine::make_together(const MardiniWindow *windows, int num_windows)
     // A window or a frame to a thread: the layers of one are too small to be shared.
     read_given(windows, num_windows);
     std::vector<Planned> planned(num_windows);
-    side_by_side(num_windows, [&](int64_t n) { planned[n] = plan_window(windows[n]); });
+    side_by_side(num_windows, [&](int64_t n) {
+        if (windows[n].num_given > 1)
+            planned[n] = plan_window(windows[n]);
+    });
+    for (int n = 0; n < num_windows; n++) // what is sampled is kept with the frame: one after the other
+        if (windows[n].num_given == 1)
+            planned[n] = plan_alone(windows[n]);
     side_by_side(static_cast<int64_t>(frames.size()),
                  [&](int64_t k) { make_frame(planned[frames[k].first], frames[k].second); });
     if (card_) {

@@ -13,7 +13,7 @@ extern "C" {
 #endif
 
 /** Raised with every change of this file or of a struct in mardini.h that passes through it. */
-#define MARDINI_ENGINE_VERSION 3
+#define MARDINI_ENGINE_VERSION 4
 
 typedef struct MardiniEngine MardiniEngine;
 

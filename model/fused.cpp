@@ -14,8 +14,8 @@ namespace mardini {
 /// Logits lost by a candidate from outside the picture, as in compose.cpp.
 static constexpr float outside_penalty = 8;
 
-/// Channels of the head's input at most, and of its output: residual 6, logits 16, uncertainty 1.
-static constexpr int max_input = 96, num_output = 23;
+/// Channels of the head's input at most, and of its output.
+static constexpr int max_input = 96, num_output = head_channels;
 
 /// Rows beyond a band that take part: three 3x3 convolutions, and one of interpolation after them.
 static constexpr int64_t halo = 4;
@@ -51,7 +51,7 @@ struct Band {
     const std::vector<Plane> *packed[2];
     float prior[2], vanish, fade, middle;
     int64_t input_channels;
-    bool bf16, has_extra;
+    bool bf16, has_extra, alone;
     void *input;
     const void *output;
     // Rows -1 .. rows of fields, -4 .. rows + 3 of differences; the first float of a row's margin comes first.
@@ -287,6 +287,7 @@ static Band make_band(const Geometry &g, const Painting &p, int64_t most_rows)
     b.input_channels = 16 + p.hidden.size(1);
     b.bf16 = p.dtype == torch::kBFloat16;
     b.has_extra = p.extra.defined();
+    b.alone = p.alone;
     TORCH_CHECK(b.input_channels <= max_input, "The output head takes ", b.input_channels, " channels; at most ",
                 max_input, " are possible.");
     auto buffer = [&](std::vector<float> &v, int64_t rows, int64_t channels) { v.resize(rows * channels * b.pitch); };
@@ -332,6 +333,8 @@ static void sample_band(Band &b, const Source &fields, const Source &hidden, con
             for (int i = 0; i < 9; i++)
                 rows[i] = b.difference(row + i - 4);
             kernel().moved_row(rows, b.w, tmp.data() + Band::margin, b.moved_at(row));
+            if (b.alone)
+                std::fill_n(b.moved_at(row) - 1, b.w + 2, 1.0f);
             kernel().sample_row(b, row);
         }
     });

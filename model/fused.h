@@ -58,6 +58,7 @@ struct Painting {
     Tensor extra;                          ///< (1,6,.,.) float32 of any size or undefined: resized and added to the change
     /// The output head: (1,16+C,rows,w) -> (1,23,rows,w), as GeneratorImpl::head().
     std::function<Tensor(const Tensor &)> head;
+    bool alone = false;  ///< both given frames are one: that they agree says nothing of what moves
     torch::Dtype dtype; ///< of the head's input: float32 or bfloat16
     int64_t band_bytes = 0; ///< that the buffers of a band may take; 0: what the processor's caches hold
 };

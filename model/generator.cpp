@@ -51,7 +51,7 @@ GeneratorImpl::GeneratorImpl(const EncoderConfig &e, const PlannerConfig &p, con
     up4 = register_module("up4", conv(g.channels4, hidden_channels_, 1, 1));
     head1 = register_module("head1", conv(2 * packed_channels + 4 + hidden_channels_, g.channels2));
     head2 = register_module("head2", conv(g.channels2, g.channels2));
-    head3 = register_module("head3", zero_conv(g.channels2, packed_channels + 4 * num_candidates + 1));
+    head3 = register_module("head3", zero_conv(g.channels2, head_channels));
 }
 
 Refined GeneratorImpl::refine(const Plan &plan, const Features &a, const Features &b, const Pairs &pairs)

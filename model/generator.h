@@ -5,6 +5,9 @@
 
 namespace mardini {
 
+/// Of the output head's word: residual, logits of the candidates for 2x2 luma pixels, uncertainty.
+constexpr int head_channels = packed_channels + 4 * num_candidates + 1;
+
 struct GeneratorConfig {
     int channels8 = 64; ///< of the refinement at 1/8
     int blocks8 = 1;

@@ -15,6 +15,7 @@
 #include <dlfcn.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <climits>
 #include <cmath>
 #include <cstdlib>
@@ -59,6 +60,7 @@ namespace {
 
 constexpr int SIZE_MIN_SIDE = 1, SIZE_MAX_SIDE = 16384;
 constexpr int THREADS_MAX = 64, STEPS_MAX = 64;
+constexpr double MOTION_MAX = 10; ///< times the usual: a tenth of the frame a position
 constexpr double SCD_THRESHOLD = 74; ///< the engine's score, of pairs inside and across scenes, divides there
 
 /// A preset's file is NAME.safetensors; these ship, best first.
@@ -138,6 +140,9 @@ void check_settings(const MardiniSettings &s)
     check_range("steps", s.steps, -1, STEPS_MAX);
     check_range("memory", s.memory, 0, INT32_MAX);
     check_range("seed", s.seed, 0, INT64_MAX);
+    check_range("camera", s.camera, MARDINI_CAMERA_SAMPLED, MARDINI_CAMERA_ROLL_RIGHT);
+    if (!(s.motion >= 0 && s.motion <= MOTION_MAX))
+        throw Error(EINVAL, text("motion is %g; 0 to %g is possible", s.motion, MOTION_MAX));
     if (s.scd_threshold != -1 && !(s.scd_threshold >= 0 && s.scd_threshold <= 100))
         throw Error(EINVAL, text("scd_threshold is %g; 0 to 100, or -1 for the default, is possible", s.scd_threshold));
 }
@@ -279,13 +284,16 @@ void check_window(const MardiniContext &ctx, const MardiniWindow &w)
             throw Error(EINVAL, text("the time of given frame %d does not rise", f));
     }
     for (int f = 0; f < w.num_masked; f++) {
-        if (!std::isfinite(w.masked[f]) || (f && w.masked[f] <= w.masked[f - 1]))
+        if (!std::isfinite(w.masked[f]) || (f && w.num_given > 1 && w.masked[f] <= w.masked[f - 1]))
             throw Error(EINVAL, text("the time of masked frame %d does not rise", f));
         for (int g = 0; g < w.num_given; g++)
             if (w.masked[f] == w.times[g])
                 throw Error(EINVAL, text("masked frame %d has the time of given frame %d", f, g));
         check_planes(ctx.format, w.out[f]);
     }
+    const auto is_position = [](double time) { return time >= 0 && time <= MARDINI_WINDOW - 1; };
+    if (w.num_given == 1 && !(is_position(w.times[0]) && std::all_of(w.masked, w.masked + w.num_masked, is_position)))
+        throw Error(EINVAL, text("of one given frame times are positions of a window, 0 to %d", MARDINI_WINDOW - 1));
 }
 
 } // namespace
@@ -416,6 +424,7 @@ void mardini_default_settings(MardiniSettings *settings)
     settings->precision = MARDINI_PRECISION_AUTO;
     settings->steps = -1;
     settings->seed = 0;
+    settings->motion = 1;
     settings->scd_threshold = -1;
 }
 

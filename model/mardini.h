@@ -90,7 +90,9 @@ typedef enum MardiniMode {
     MARDINI_MODE_TOTAL  = 2, ///< `total` frames over the whole span, at the input's mean rate
     MARDINI_MODE_FILL   = 3, ///< the input's own rate; frames named or found are made anew
     MARDINI_MODE_EXTEND = 4, ///< the input's own rate; `total` frames after it, before it, or both
-    MARDINI_MODE_LOOP   = 5, ///< the input's own rate; `total` frames that lead from its last to its first
+    MARDINI_MODE_LOOP   = 5, ///< the input's own rate; `total` frames that lead from its last to its first, or away
+                              ///< from its only one and back
+    MARDINI_MODE_ANIMATE = 6, ///< `total` frames at `rate`, the first given frame at `anchor`; other ones are not wanted
 } MardiniMode;
 
 typedef enum MardiniSide {
@@ -109,7 +111,8 @@ enum MardiniDetect {
 typedef struct MardiniTimelineSettings {
     int mode;                   ///< MardiniMode; default MARDINI_MODE_FPS
     MardiniRational rate;       ///< fps, or the factor (>= 1) of SLOWMO; default 60/1
-    int64_t total;              ///< frames to put out, 2 or more, TOTAL; to make, 1 or more, EXTEND (a side) and LOOP
+    int64_t total;              ///< frames to put out, 2 or more, TOTAL and ANIMATE; to make, 1 or more, EXTEND (a side) and LOOP
+    int64_t anchor;             ///< ANIMATE: the output frame that is the given one, 0 .. total - 1; default 0
     const char *named;          ///< FILL: ordinals of frames, as in 10-14+20; NULL: none
     int detect;                 ///< FILL: MardiniDetect, or'ed; default 0
     int side;                   ///< EXTEND: MardiniSide; default MARDINI_SIDE_AFTER
@@ -134,10 +137,11 @@ typedef struct MardiniSlot {
     int64_t duration;  ///< likewise, 0 or more
     int64_t before;    ///< ordinal of the given frame at or before it, 0 for the first pushed
     int64_t after;     ///< of the next one that takes part if kind is MADE or AHEAD, else = before
-    double position;   ///< of MADE and AHEAD, in gaps from `before` to `after`: 0 .. 1 between them, else beyond; else 0
+    double position;   ///< of MADE and AHEAD, in gaps from `before` to `after`: 0 .. 1 between them, else beyond; of one
+                       ///< reference, in positions of the window, 0 .. 16; else 0
     int64_t keep;      ///< of MADE and AHEAD: the ordinal, below -1, that later slots call it by; -1: none will
     int64_t key;       ///< of MADE and AHEAD: names the noise of all that is made of the same two frames: the time of `before`, nanoseconds
-    int num_references; ///< of MADE and AHEAD: 2 or more, else 0
+    int num_references; ///< of MADE and AHEAD: 2 or more, 1 where one frame alone is given; else 0
     int64_t references[MARDINI_WINDOW - 1]; ///< ordinals in order of time, `before` and `after` side by side among them
     double times[MARDINI_WINDOW - 1];       ///< theirs, as `position`
 } MardiniSlot;
@@ -252,6 +256,20 @@ typedef enum MardiniPrecision {
     MARDINI_PRECISION_BF16 = 2,
 } MardiniPrecision;
 
+/** What the camera does where one frame alone is given; the picture's own motion is added. */
+typedef enum MardiniCamera {
+    MARDINI_CAMERA_SAMPLED    = 0, ///< with the rest
+    MARDINI_CAMERA_STILL      = 1, ///< no pan, zoom or roll
+    MARDINI_CAMERA_PAN_LEFT   = 2,
+    MARDINI_CAMERA_PAN_RIGHT  = 3,
+    MARDINI_CAMERA_TILT_UP    = 4,
+    MARDINI_CAMERA_TILT_DOWN  = 5,
+    MARDINI_CAMERA_ZOOM_IN    = 6,
+    MARDINI_CAMERA_ZOOM_OUT   = 7,
+    MARDINI_CAMERA_ROLL_LEFT  = 8, ///< the picture turns clockwise
+    MARDINI_CAMERA_ROLL_RIGHT = 9,
+} MardiniCamera;
+
 /** A run. A field left at its default asks the library. */
 typedef struct MardiniSettings {
     const char *model;   ///< path of a checkpoint or name of a preset; NULL: the best preset for the device
@@ -259,7 +277,9 @@ typedef struct MardiniSettings {
     int precision;       ///< MardiniPrecision
     int threads;         ///< processor threads, 1 .. 64; 0: as many as cores
     int steps;           ///< sampling steps 0 .. 64; -1: the library's default
-    int64_t seed;        ///< of the sampling noise; 0 or more
+    int64_t seed;        ///< of the sampling noise, and of the motion around one given frame; 0 or more
+    double motion;       ///< where one frame alone is given: 0 .. 10 times the usual amount of motion; 0: none; default 1
+    int camera;          ///< likewise: MardiniCamera; default MARDINI_CAMERA_SAMPLED
     int64_t memory;      ///< MB that the library may take on the processor, 0: no limit; a tight one makes smaller tiles
     double scd_threshold; ///< 0 .. 100 %: a pair scoring above it is a cut; -1: the library's default
     /* Of frames on a card. Kernels of the library read and write them where they are if cuda_context is the device's
@@ -286,7 +306,7 @@ MARDINI_API void mardini_default_settings(MardiniSettings *settings);
  * @return 0; EINVAL for settings or a format out of range; ENOENT if there is no such model; EINVAL
  *         for a checkpoint that is broken; ENODEV for a device that is not there, or not where the frames are;
  *         ENOSYS if LibTorch or the part of this library that needs it cannot be loaded, or for steps that the
- *         checkpoint cannot take; ENOMEM
+ *         checkpoint cannot take; ENOMEM. mardini_make() says ENOSYS of one given frame if the checkpoint samples no motion
  */
 MARDINI_API int mardini_open(MardiniContext **ctx, const MardiniSettings *settings, const MardiniFormat *format);
 
@@ -312,7 +332,12 @@ MARDINI_API void mardini_drop_frame(MardiniContext *ctx, int64_t id);
  */
 MARDINI_API int mardini_compare(MardiniContext *ctx, int64_t id_a, int64_t id_b, double *score);
 
-/** Masked frames and the given ones that they are made from, all times in one unit: gaps are what counts. */
+/**
+ * Masked frames and the given ones that they are made from, all times in one unit: gaps are what counts.
+ *
+ * Of one given frame nothing tells a motion, so it is sampled for the whole window: times are then positions, 0 .. 16, the
+ * masked ones in any order.
+ */
 typedef struct MardiniWindow {
     int num_given;            ///< 1 or more; num_given + num_masked <= MARDINI_WINDOW
     const int64_t *ids;       ///< given frames that were added, in order of time
@@ -321,7 +346,8 @@ typedef struct MardiniWindow {
     const double *masked;     ///< their times, strictly rising, none equal to one in `times`
     const int64_t *keys;      ///< each names the noise of one frame: one key, one noise. Frames that lie between the same two
                               ///< given ones share a key (the time stamp of the first, say): their noise then moves with
-                              ///< what it lies on, and what is sampled does not flicker
+                              ///< what it lies on, and what is sampled does not flicker. Of one given frame the
+                              ///< window's first names its motion
     const MardiniFrame *out;  ///< where they go, planes allocated by the caller
     float *confidence;        ///< receives a value for each, 0 .. 1, mean over the frame; may be NULL
 } MardiniWindow;

@@ -16,6 +16,7 @@ NetworkConfig preset(const std::string &name)
         c.planner = {256, 7, 32, 48};
         c.generator = {128, 2, 4, 80, 2, 28};
         c.denoiser = {48, 96};
+        c.sampler = {6};
         return c;
     }
     if (name == "base") {
@@ -23,6 +24,7 @@ NetworkConfig preset(const std::string &name)
         c.planner = {448, 8, 64, 64};
         c.generator = {192, 3, 4, 112, 2, 56};
         c.denoiser = {96, 192};
+        c.sampler = {8};
         return c;
     }
     TORCH_CHECK(false, "There is no preset \"", name, "\": nano, small and base exist.");
@@ -59,6 +61,8 @@ NetworkImpl::NetworkImpl(const NetworkConfig &config) : config_(config)
     generator = register_module("generator", Generator(config.encoder, config.planner, config.generator));
     if (config.denoiser.channels4 > 0)
         denoiser = register_module("denoiser", Denoiser(generator->hidden_channels(), config.denoiser));
+    if (config.sampler.layers > 0)
+        sampler = register_module("sampler", Sampler(config.planner, config.sampler));
 }
 
 /// Match each distinct pair once. (N,...) one match for each masked frame.

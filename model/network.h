@@ -3,6 +3,7 @@
 
 #include "compose.h"
 #include "denoiser.h"
+#include "sampler.h"
 #include "window.h"
 
 #include <string>
@@ -16,6 +17,7 @@ struct NetworkConfig {
     PlannerConfig planner;
     GeneratorConfig generator;
     DenoiserConfig denoiser;
+    SamplerConfig sampler;
 };
 
 /// Sizes of a preset: nano, small, base. Throws for another name.
@@ -57,6 +59,7 @@ struct NetworkImpl : torch::nn::Module {
     Planner planner{nullptr};
     Generator generator{nullptr};
     Denoiser denoiser{nullptr}; ///< empty if the configuration has none
+    Sampler sampler{nullptr};   ///< likewise
 
 private:
     NetworkConfig config_;

@@ -1,11 +1,9 @@
 // Low-resolution window -> planning signal, decoded to motion, visibility, uncertainty.
 #include "planner.h"
 
-#include <cmath>
-
 namespace mardini {
 
-static constexpr int time_waves = 8; ///< sines and cosines that describe one distance
+static const std::vector<double> time_waves = {0.5, 1, 2, 4}; ///< that describe one distance
 
 /// What the matches propose: velocities carried, thrown, thrown with much faster ones in front. The plan says how much of
 /// each it takes: a plan of zeros takes none.
@@ -24,7 +22,7 @@ PlannerImpl::PlannerImpl(const EncoderConfig &encoder, const PlannerConfig &conf
     const int D = config.width;
     stem1 = register_module("stem1", conv(encoder.channels8, 64, 2));
     stem2 = register_module("stem2", conv(64, D, 2));
-    from_given = register_module("from_given", torch::nn::Linear(2 * D + 2 * time_waves, D));
+    from_given = register_module("from_given", torch::nn::Linear(2 * D + 4 * static_cast<int>(time_waves.size()), D));
     from_match = register_module("from_match", torch::nn::Linear((6 + 3 * (proposals - 1)) * 4, D));
     mask_token = register_parameter("mask_token", torch::randn({D}) * 0.02);
     for (int i = 0; i < config.layers; i++)
@@ -111,28 +109,6 @@ static std::vector<Tensor> throw_forward(const Match &m, const Pairs &p, const s
     return thrown;
 }
 
-/// (N) signed distances -> (N,time_waves)
-static Tensor waves(const Tensor &distance)
-{
-    std::vector<Tensor> w;
-    for (double k : {0.5, 1.0, 2.0, 4.0}) {
-        w.push_back(at::sin(distance * (k * M_PI)));
-        w.push_back(at::cos(distance * (k * M_PI)));
-    }
-    return at::stack(w, 1);
-}
-
-/// Positions of every token, (B,F*tokens,3): time, row, column.
-static Tensor token_positions(const Tensor &times, int64_t rows, int64_t columns)
-{
-    const int64_t B = times.size(0), F = times.size(1), N = rows * columns;
-    auto options = times.options();
-    Tensor t = times.view({B, F, 1, 1}).expand({B, F, rows, columns});
-    Tensor y = at::arange(rows, options).view({1, 1, rows, 1}).expand({B, F, rows, columns});
-    Tensor x = at::arange(columns, options).view({1, 1, 1, columns}).expand({B, F, rows, columns});
-    return at::stack({t, y, x}, -1).reshape({B, F * N, 3});
-}
-
 PlannerImpl::Reading PlannerImpl::read(const Tensor &tokens, int64_t token_rows)
 {
     // Places alone: of one frame's tokens only the distances count, and none lies apart in time.
@@ -191,8 +167,8 @@ Plan PlannerImpl::forward(const Tensor &tokens, const Reading *reading, const Ma
 
     // Masked tokens: what both given frames show at the same place, how far they are, what the matches say.
     Tensor pair = at::cat({tokens.index_select(0, pairs.before), tokens.index_select(0, pairs.after)}, 2);
-    Tensor when = at::cat({waves(pairs.distance_before.flatten()), waves(pairs.distance_after.flatten())}, 1);
-    when = when.unsqueeze(1).expand({B * M, N, 2 * time_waves}).to(pair.dtype());
+    Tensor when = at::cat({waves(pairs.distance_before.flatten(), time_waves), waves(pairs.distance_after.flatten(), time_waves)}, 1);
+    when = when.unsqueeze(1).expand({-1, N, -1}).to(pair.dtype());
     std::vector<Tensor> matched = {va / 16, vb / 16, ca, cb};
     for (const Tensor &t : thrown)
         matched.insert(matched.end(), {t.slice(1, 0, 2) / 16, t.slice(1, 2, 3)});

@@ -108,6 +108,15 @@ Timeline::Timeline(const MardiniTimelineSettings &settings) : in_(settings)
         if (has_frame_rate())
             set_common_base({in_.frame_rate.den, in_.frame_rate.num});
         break;
+    case MARDINI_MODE_ANIMATE:
+        in_.rate = checked(in_.rate, "fps");
+        if (in_.total < 2 || in_.total > TERM_MAX)
+            throw Error(EINVAL, text("%" PRId64 " frames of one: 2 or more are wanted", in_.total));
+        if (in_.anchor < 0 || in_.anchor >= in_.total)
+            throw Error(EINVAL, text("the given frame is to be output frame %" PRId64 "; 0 to %" PRId64 " are there",
+                                     in_.anchor, in_.total - 1));
+        set_common_base({in_.rate.den, in_.rate.num});
+        break;
     case MARDINI_MODE_FILL:
     case MARDINI_MODE_EXTEND:
     case MARDINI_MODE_LOOP:
@@ -141,7 +150,7 @@ void Timeline::set_common_base(MardiniRational interval)
 
 MardiniRational Timeline::frame_rate() const
 {
-    return in_.mode == MARDINI_MODE_FPS ? in_.rate : in_.frame_rate;
+    return in_.mode == MARDINI_MODE_FPS || in_.mode == MARDINI_MODE_ANIMATE ? in_.rate : in_.frame_rate;
 }
 
 void Timeline::log(int level, const std::string &message) const
@@ -175,6 +184,8 @@ bool Timeline::push(int64_t pts, int64_t duration, int64_t *placed)
                                  "use a factor",
                                  in_.total, MARDINI_TOTAL_GIVEN_MAX));
     pushed_++;
+    if (in_.mode == MARDINI_MODE_ANIMATE && !first)
+        return false;
     if (!stamped && !said_unstamped_) {
         said_unstamped_ = true;
         log(MARDINI_LOG_WARNING, text("frame %" PRId64 " has no time stamp: such frames are placed one frame after the "
@@ -266,6 +277,9 @@ int Timeline::next(MardiniSlot *slot)
     case MARDINI_MODE_TOTAL:
         ret = surround(&out, next_total(&out));
         break;
+    case MARDINI_MODE_ANIMATE:
+        ret = next_animate(&out);
+        break;
     case MARDINI_MODE_FILL:
         ret = next_fill(&out);
         break;
@@ -352,9 +366,14 @@ void Timeline::set_window(MardiniSlot *slot, const std::vector<Given> &reference
         slot->references[f] = references[f].ordinal;
         slot->times[f] = static_cast<double>(Wide(references[f].pts) - b.pts) / ticks;
     }
-    // Noise belongs to the gap of the source, wherever a clip was cut and however it is stretched.
-    const Wide origin = divide_near(Wide(b.pts) * in_.time_base.num * 1000000000, in_.time_base.den);
-    slot->key = static_cast<int64_t>(static_cast<uint64_t>(origin));
+    slot->key = noise_key(b);
+}
+
+/// Noise belongs to the gap of the source, wherever a clip was cut and however it is stretched.
+int64_t Timeline::noise_key(const Given &before) const
+{
+    const Wide origin = divide_near(Wide(before.pts) * in_.time_base.num * 1000000000, in_.time_base.den);
+    return static_cast<int64_t>(static_cast<uint64_t>(origin));
 }
 
 /// Two frames on either side of a made slot, unless they are so far away that they tell nothing. `ret` is next_*()'s.
@@ -501,6 +520,36 @@ int Timeline::next_total(MardiniSlot *slot)
         slot->duration = n > 1 ? time(Wide(slots_) + 1) - slot->pts : last_.duration;
     }
     return 0;
+}
+
+/// All of a window of 17 positions, however many frames are spread over them.
+int Timeline::next_animate(MardiniSlot *slot)
+{
+    if (known_.empty() && !ended_)
+        return MARDINI_ERR(EAGAIN);
+    if (known_.empty() || slots_ >= in_.total)
+        return MARDINI_ERR(ENODATA);
+    const Given &given = known_.front();
+    const auto position = [&](int64_t k) { return double(k) * (MARDINI_WINDOW - 1) / double(in_.total - 1); };
+    slot->pts = narrow(to_output(first_) + Wide(slots_) * interval_);
+    slot->duration = interval_;
+    slot->before = slot->after = given.ordinal;
+    slot->kind = MARDINI_SLOT_GIVEN;
+    if (slots_ == in_.anchor)
+        return 0;
+    slot->kind = MARDINI_SLOT_MADE;
+    slot->position = position(slots_);
+    set_alone(slot, given, position(in_.anchor));
+    return 0;
+}
+
+/// What a slot is made from if nothing but one frame is given, at position `anchor` of the window.
+void Timeline::set_alone(MardiniSlot *slot, const Given &given, double anchor) const
+{
+    slot->num_references = 1;
+    slot->references[0] = given.ordinal;
+    slot->times[0] = anchor;
+    slot->key = noise_key(given);
 }
 
 } // namespace mardini

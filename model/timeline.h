@@ -63,11 +63,14 @@ private:
     int next_fps(MardiniSlot *slot);
     int next_slowmo(MardiniSlot *slot);
     int next_total(MardiniSlot *slot);
+    int next_animate(MardiniSlot *slot);
 
     void know(const Given &given);
     void let_go(size_t count);
     int surround(MardiniSlot *slot, int ret);
     void set_neighbours(MardiniSlot *slot, size_t before) const;
+    int64_t noise_key(const Given &before) const;
+    void set_alone(MardiniSlot *slot, const Given &given, double anchor) const;
     void set_window(MardiniSlot *slot, const std::vector<Given> &references, size_t before, Wide gap) const;
 
     // The jobs at the input's own rate: timeline_jobs.cpp
@@ -86,6 +89,7 @@ private:
     void show_ahead(MardiniSlot *slot);
     void next_beyond(MardiniSlot *slot);
     void next_join(MardiniSlot *slot);
+    void next_swing(MardiniSlot *slot);
 
     MardiniTimelineSettings in_; ///< rationals in lowest terms
     MardiniRational time_base_;  ///< of the output

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cinttypes>
+#include <cmath>
 #include <cstdlib>
 
 #include "error.h"
@@ -25,6 +26,7 @@ namespace {
 constexpr int64_t FRAMES_MAX = INT32_MAX;
 constexpr int CONTEXT = 5;           ///< references of an extension: 12 of 17 positions are then masked
 constexpr int64_t REPEATS_MAX = 4;   ///< in a row; more are a freeze
+constexpr double SWING = 6;          ///< positions that a still's loop goes away from it
 constexpr int64_t BREAK_SECONDS = 5; ///< a longer gap between time stamps is no loss
 
 /// "10-14+20" -> ranges, rising.
@@ -171,7 +173,7 @@ void Timeline::end_job()
     }
     if (in_.mode == MARDINI_MODE_EXTEND && in_.context > taken_ && taken_ > 0)
         throw Error(EINVAL, text("a context of %d frames is wanted, and the clip has %" PRId64, in_.context, taken_));
-    if ((in_.mode == MARDINI_MODE_EXTEND || in_.mode == MARDINI_MODE_LOOP) && taken_ == 1)
+    if (in_.mode == MARDINI_MODE_EXTEND && taken_ == 1)
         log(MARDINI_LOG_WARNING, "one frame alone shows no motion to go on with: the frames that are added repeat it");
 }
 
@@ -268,12 +270,14 @@ int Timeline::next_own_rate(MardiniSlot *slot)
         return MARDINI_ERR(EAGAIN);
     } else if (after && taken_ > 0 && beyond_ < in_.total) {
         const auto at = [&](Wide steps) { return narrow(last_.pts + span(steps, false)); };
-        slot->kind = taken_ > 1 ? MARDINI_SLOT_MADE : MARDINI_SLOT_HELD;
+        slot->kind = taken_ > 1 || is_loop ? MARDINI_SLOT_MADE : MARDINI_SLOT_HELD;
         slot->pts = at(beyond_ + 1);
         slot->duration = at(beyond_ + 2) - slot->pts;
         slot->before = slot->after = last_.ordinal;
         if (taken_ > 1 && is_loop)
             next_join(slot);
+        else if (is_loop)
+            next_swing(slot);
         else if (taken_ > 1)
             next_beyond(slot);
         beyond_++;
@@ -348,6 +352,15 @@ void Timeline::next_beyond(MardiniSlot *slot)
         known_.insert(known_.end(), made_.begin(), made_.end());
         made_.clear();
     }
+}
+
+/// Of a still: away from it, ever slower, and back the same way. It leaves and arrives without a jerk.
+void Timeline::next_swing(MardiniSlot *slot)
+{
+    const double middle = (MARDINI_WINDOW - 1) / 2.0;
+    const double swing = std::sin(M_PI * static_cast<double>(std::min(beyond_ + 1, in_.total - beyond_)) / static_cast<double>(in_.total + 1));
+    slot->position = middle + SWING * swing * swing;
+    set_alone(slot, last_, middle);
 }
 
 /// The last two frames, then the first two, as they would come again.

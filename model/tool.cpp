@@ -30,7 +30,7 @@ struct Train {
         c->add_option("--preset", o.preset, "nano, small or base")->capture_default_str();
         c->add_option("--out", o.out, "checkpoint to write")->required();
         c->add_option("--resume", o.resume, "checkpoint or training state to go on from");
-        c->add_option("--stage", o.stage, "auto, motion, interpolate, any, denoise, joint, decay")->capture_default_str();
+        c->add_option("--stage", o.stage, "auto, motion, interpolate, any, denoise, joint, decay, animate")->capture_default_str();
         c->add_option("--device", o.device, "cpu, cuda, cuda:N")->capture_default_str();
         CLI::Option *length = c->add_option("--time", time, "length of the run: 2h, 90m, 45s, 1h30m");
         CLI::Option *minutes = c->add_option("--minutes", o.minutes, "the same as a number");
@@ -111,6 +111,8 @@ struct Evaluate {
         c->add_option("--ahead", o.ahead, "go on for so many frames after those, instead of dropping some")
             ->check(CLI::Range(1, 1000));
         c->add_option("--join", o.join, "join the ends of those by so many frames, instead")->check(CLI::Range(1, 1000));
+        c->add_option("--animate", o.seeds, "sample so many motions around the first frame of each clip or picture, instead")
+            ->check(CLI::Range(2, 64));
         c->add_option("--against", o.against, "score this too")->check(CLI::IsMember({"blend"}));
         c->add_option("--without", o.without, "score the network with this part off too")
             ->check(CLI::IsMember({"planner", "match"}));
@@ -149,7 +151,9 @@ struct Evaluate {
             evaluate_ahead(options);
         if (options.join)
             evaluate_join(options);
-        if (!options.ahead && !options.join)
+        if (options.seeds)
+            evaluate_animate(options);
+        if (!options.ahead && !options.join && !options.seeds)
             left_out = evaluate(options);
     }
 };

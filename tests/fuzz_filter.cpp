@@ -25,7 +25,8 @@ struct Bytes {
 const char *const FORMATS[] = {"yuv420p", "gray",     "yuv410p", "yuv444p10le", "gbrp",   "yuva420p", "nv12",
                                "rgb24",   "gbrap16le", "bgr0",    "yuyv422",     "yuv411p", "p010le",   "yuv440p"};
 const char *const OPTIONS[] = {"mode=slowmo:factor=2", "mode=slowmo:factor=5/2", "fps=60",          "fps=source_fps*2",
-                               "mode=slowmo:frames=9", "fps=7:dup=skip",         "fps=50:scd=none", "mode=slowmo:factor=3:dup=skip:scd_threshold=0"};
+                               "mode=slowmo:frames=9", "fps=7:dup=skip",         "fps=50:scd=none", "mode=slowmo:factor=3:dup=skip:scd_threshold=0",
+                               "mode=animate:frames=5", "mode=animate:frames=3:anchor=last:motion=3:camera=zoom-out", "mode=loop:frames=3"};
 
 AVFrame *make_frame(const std::string &format, int width, int height, int64_t pts, int fill)
 {

@@ -389,14 +389,103 @@ TEST_CASE("frames and windows: what is refused, and what is made")
     CHECK(score <= 100);
     CHECK(mardini_compare(ctx, 10, 10, nullptr) == 0);
 
-    // A dropped id is free again; one given frame is enough.
+    // A dropped id is free again.
     mardini_drop_frame(ctx, 10);
     refused(make(4, 1), "frame 10 was not added");
     REQUIRE(mardini_add_frame(ctx, 10, &given[0].frame) == 0);
     messages = {};
-    CHECK(make(1, 1) == 0);
+    CHECK(make(4, 1) == 0);
     CHECK(messages.loud() == "");
+    refused(make(1, 1), "positions of a window, 0 to 16");
     mardini_close(&ctx);
+}
+
+TEST_CASE("of one given frame motion is sampled: seeds, amount and camera are the caller's")
+{
+    const int64_t id = 5;
+    const double anchor[1] = {8}, masked[4] = {0, 4, 7.75, 16};
+    const int64_t keys[4] = {70, 70, 70, 70};
+    const Picture given(0);
+    const auto run = [&](int64_t seed, double motion, int camera, int first, int count) {
+        Messages messages;
+        MardiniSettings settings = settings_with(messages);
+        settings.seed = seed;
+        settings.motion = motion;
+        settings.camera = camera;
+        MardiniContext *ctx = nullptr;
+        REQUIRE(mardini_open(&ctx, &settings, &FORMAT) == 0);
+        REQUIRE(mardini_add_frame(ctx, id, &given.frame) == 0);
+        std::vector<Picture> made(static_cast<size_t>(count));
+        std::vector<MardiniFrame> out;
+        for (const Picture &picture : made)
+            out.push_back(picture.frame);
+        const MardiniWindow window = {1, &id, anchor, count, masked + first, keys, out.data(), nullptr};
+        REQUIRE(mardini_make(ctx, &window, 1) == 0);
+        CHECK(messages.loud() == "");
+        mardini_close(&ctx);
+        return made;
+    };
+    const auto one = run(1, 1, MARDINI_CAMERA_SAMPLED, 0, 4);
+    for (int k = 0; k < 4; k++) {
+        INFO("masked frame " << k);
+        CHECK_FALSE(one[static_cast<size_t>(k)] == given);
+        CHECK(run(1, 1, MARDINI_CAMERA_SAMPLED, k, 1)[0] == one[static_cast<size_t>(k)]); // alone as with others
+        CHECK_FALSE(run(2, 1, MARDINI_CAMERA_SAMPLED, k, 1)[0] == one[static_cast<size_t>(k)]);
+        CHECK_FALSE(run(1, 1, MARDINI_CAMERA_ZOOM_IN, k, 1)[0] == one[static_cast<size_t>(k)]);
+        CHECK(run(1, 0, MARDINI_CAMERA_SAMPLED, k, 1)[0] == given); // nothing moves: bit for bit
+    }
+    // One context, one call: windows of the same frame at other anchors, or by other names, do not disturb each other.
+    {
+        Messages messages;
+        const MardiniSettings settings = settings_with(messages);
+        const double anchors[3] = {8, 0, 8}, at[1] = {4};
+        const int64_t names[3] = {70, 70, 71};
+        const auto make = [&](int first, int count) {
+            MardiniContext *ctx = nullptr;
+            REQUIRE(mardini_open(&ctx, &settings, &FORMAT) == 0);
+            REQUIRE(mardini_add_frame(ctx, id, &given.frame) == 0);
+            std::vector<Picture> made(static_cast<size_t>(count));
+            std::vector<MardiniWindow> windows;
+            for (int k = 0; k < count; k++)
+                windows.push_back({1, &id, anchors + first + k, 1, at, names + first + k, &made[static_cast<size_t>(k)].frame, nullptr});
+            REQUIRE(mardini_make(ctx, windows.data(), count) == 0);
+            mardini_close(&ctx);
+            return made;
+        };
+        const auto together = make(0, 3);
+        for (int k = 0; k < 3; k++)
+            CHECK(make(k, 1)[0] == together[static_cast<size_t>(k)]);
+        CHECK_FALSE((together[0] == together[1] || together[0] == together[2]));
+        // A window that names one frame twice is no window of one frame.
+        MardiniContext *ctx = nullptr;
+        REQUIRE(mardini_open(&ctx, &settings, &FORMAT) == 0);
+        REQUIRE(mardini_add_frame(ctx, id, &given.frame) == 0);
+        const int64_t twice[2] = {id, id};
+        const double times[2] = {0, 1}, half[1] = {.5};
+        const Picture out;
+        const MardiniWindow window = {2, twice, times, 1, half, keys, &out.frame, nullptr};
+        CHECK(mardini_make(ctx, &window, 1) == 0);
+        CHECK(out == given);
+        mardini_close(&ctx);
+    }
+
+    // A camera that pans to the left shows what lies there: the picture moves to the right as time goes on.
+    const auto panned = run(1, 1, MARDINI_CAMERA_PAN_LEFT, 0, 4);
+    const auto shift = [&](const Picture &picture) { // the horizontal one that fits best, of the middle
+        int best = 0;
+        int64_t least = INT64_MAX;
+        for (int d = -9; d <= 9; d++) { // the pattern comes again after 18 pixels
+            int64_t sum = 0;
+            for (int y = 20; y < 28; y++)
+                for (int x = 24; x < 40; x++)
+                    sum += std::abs(picture.planes[0][static_cast<size_t>(y * 64 + x)] - given.planes[0][static_cast<size_t>(y * 64 + x - d)]);
+            if (sum < least)
+                least = sum, best = d;
+        }
+        return best;
+    };
+    CHECK(shift(panned[0]) < 0);
+    CHECK(shift(panned[3]) > 0);
 }
 
 TEST_CASE("a repeat is told from motion, whatever the depth")

@@ -3,6 +3,7 @@
 #include "train/diffusion.h"
 #include "train/optimizer.h"
 
+#include "awake.h"
 #include "catch.h"
 
 #include <map>
@@ -11,17 +12,6 @@
 using namespace mardini;
 
 namespace {
-
-/// A nano whose zero-initialised parts are woken.
-Network awake()
-{
-    torch::manual_seed(7);
-    Network network(preset("nano"));
-    torch::NoGradGuard no_grad;
-    for (auto &p : network->parameters())
-        p.add_(0.02 * torch::randn_like(p));
-    return network;
-}
 
 /// A bridge of 32x48 packed pixels whose upper half is sure.
 Bridge half_sure()
@@ -66,7 +56,7 @@ TEST_CASE("an untrained denoiser changes nothing")
     Denoiser denoiser(12, DenoiserConfig());
     Bridge b = half_sure();
     CHECK_FALSE(denoiser->is_trained());
-    CHECK(largest(denoiser->sample(b, gap_noise(1, 2, 32, 48), 3) - b.estimate) == 0);
+    CHECK(largest(denoiser->sample(b, gap_noise(1, 2, packed_channels, 32, 48), 3) - b.estimate) == 0);
 }
 
 TEST_CASE("what is sure stays as it is for any number of steps and any seed")
@@ -76,7 +66,7 @@ TEST_CASE("what is sure stays as it is for any number of steps and any seed")
     Bridge b = half_sure();
     for (int steps : {1, 2, 4, 8})
         for (int64_t seed : {0, 1}) {
-            Tensor change = network->denoiser->sample(b, gap_noise(seed, 40, 32, 48), steps) - b.estimate;
+            Tensor change = network->denoiser->sample(b, gap_noise(seed, 40, packed_channels, 32, 48), steps) - b.estimate;
             CHECK(largest(change.slice(2, 0, 16)) == 0);
             CHECK(largest(change.slice(2, 16)) > 1e-3);
             CHECK(change.isfinite().all().item<bool>());
@@ -85,9 +75,9 @@ TEST_CASE("what is sure stays as it is for any number of steps and any seed")
 
 TEST_CASE("noise has a name: one seed and key, one noise")
 {
-    Tensor one = gap_noise(3, 100, 64, 64);
-    CHECK(torch::equal(one, gap_noise(3, 100, 64, 64)));
-    for (Tensor other : {gap_noise(4, 100, 64, 64), gap_noise(3, 101, 64, 64), gap_noise(-3, 100, 64, 64)}) {
+    Tensor one = gap_noise(3, 100, packed_channels, 64, 64);
+    CHECK(torch::equal(one, gap_noise(3, 100, packed_channels, 64, 64)));
+    for (Tensor other : {gap_noise(4, 100, packed_channels, 64, 64), gap_noise(3, 101, packed_channels, 64, 64), gap_noise(-3, 100, packed_channels, 64, 64)}) {
         const double correlation = (one * other).mean().item<double>();
         CHECK(std::abs(correlation) < 0.04); // 24576 samples: six standard deviations
     }
@@ -97,7 +87,7 @@ TEST_CASE("noise has a name: one seed and key, one noise")
 
 TEST_CASE("noise moves with what it lies on and keeps its strength")
 {
-    Tensor noise = gap_noise(1, 1, 64, 64);
+    Tensor noise = gap_noise(1, 1, packed_channels, 64, 64);
     Tensor shift = torch::zeros({1, 2, 64, 64});
     shift.select(1, 0).fill_(6.4); // luma pixels: three samples to the right
     Tensor moved = carry_noise(noise, shift);
@@ -134,7 +124,7 @@ TEST_CASE("the diffusion loss looks at masked frames alone")
     // A masked time that goes to a given frame's: the same frame, no uncertainty, nothing to denoise.
     Output at_given = network->forward(w.given, w.given_times, torch::full({1, 1}, 1e-6f));
     torch::NoGradGuard no_grad;
-    Tensor sample = network->denoiser->sample(at_given.bridge(), gap_noise(1, 1, 64, 64), 2);
+    Tensor sample = network->denoiser->sample(at_given.bridge(), gap_noise(1, 1, packed_channels, 64, 64), 2);
     CHECK(largest(sample - w.given.select(1, 0)) < 1e-3);
 }
 

@@ -1,6 +1,7 @@
-// The yardsticks of `mardini eval --ahead` and `--join`: motion by block matching, a clip that goes on along it, and the
-// tables of a real clip.
+// The yardsticks of `mardini eval --ahead`, `--join` and `--animate`: motion by block matching, a clip that goes on along it,
+// what sampled motion is like, and the tables of a real clip.
 
+#include "eval/drift.h"
 #include "eval/motion.h"
 #include "ffmpeg.h"
 
@@ -73,4 +74,40 @@ TEST_CASE("eval tells how a clip goes on and how it loops")
     CHECK(psnr[0] > psnr[2]); // the frame after the last, better than the last repeated
     const std::string join = evaluate("--data '" + clip + "' --frames 6 --join 5 --max-height 96");
     CHECK(std::count(join.begin(), join.end(), '\n') == 2);
+}
+
+TEST_CASE("a drift's figures: speed, folds, what no camera does")
+{
+    using namespace mardini;
+    Tensor y = torch::arange(6, torch::kFloat32).view({1, 1, 6, 1}).expand({1, 1, 6, 9});
+    Tensor x = torch::arange(9, torch::kFloat32).view({1, 1, 1, 9}).expand({1, 1, 6, 9});
+    auto look = [](const Tensor &right, const Tensor &down, double cell = 16) {
+        return look_at({{-8, 8}, torch::cat({right, down}, 1).expand({2, 2, 6, 9}), {cell, cell}});
+    };
+    const Look pan = look(torch::full_like(x, 3), torch::full_like(y, 4));
+    CHECK(std::abs(pan.speed - 5) < 1e-5);
+    CHECK((pan.folded == 0 && pan.beyond < 1e-6));
+    CHECK(look(0.1 * x + 0.02 * x * x, 0.1 * y + 0.02 * x * y).beyond < 1e-4); // a plane turns away
+    // One cell moves alone.
+    Tensor alone = torch::zeros_like(x);
+    alone[0][0][3][4] = 1;
+    CHECK(look(alone, torch::zeros_like(y)).beyond > 0.7);
+    CHECK(look(alone, torch::zeros_like(y)).folded == 0); // by half a cell
+    CHECK(look(4 * alone, torch::zeros_like(y)).folded > 0); // past its neighbours
+    CHECK(look(4 * alone, torch::zeros_like(y), 64).folded == 0);
+}
+
+TEST_CASE("eval tells what motion is sampled around a frame")
+{
+    const std::string clip = ffmpeg::environment("MARDINI_SRC", MARDINI_SRC) + "/tests/data/walk.mp4";
+    const std::string table = evaluate("--data '" + clip + "' --animate 2 --max-height 96");
+    double speed = 0, folded = -1, beyond = -1, spread = -1, best = 0, panned = 0, first = 0;
+    const size_t row = table.find("walk");
+    REQUIRE(row != std::string::npos);
+    REQUIRE(sscanf(table.c_str() + row, "%*s %lf %lf%% %lf%% %lf %lf %lf %lf", &speed, &folded, &beyond, &spread, &best, &panned,
+                   &first) == 7);
+    CHECK((speed > 0.2 && speed < 3)); // a hundredth of 96 lines, root mean square
+    CHECK((folded >= 0 && folded < 100 && beyond > 0 && beyond <= 100));
+    CHECK((spread > 0.05 && best > 10 && panned >= first));
+    CHECK(table.find("\nmean ") != std::string::npos);
 }

@@ -6,6 +6,7 @@
 #include "processor.h"
 #include "search.h"
 
+#include "awake.h"
 #include "catch.h"
 
 #include <ATen/Parallel.h>
@@ -15,17 +16,6 @@
 using namespace mardini;
 
 namespace {
-
-Network awake()
-{
-    torch::manual_seed(7);
-    Network network(preset("nano"));
-    torch::NoGradGuard no_grad;
-    for (auto &p : network->parameters())
-        p.add_(0.02 * torch::randn_like(p));
-    network->eval();
-    return network;
-}
 
 /// Smooth noise with edges, -1 .. 1.
 Tensor texture(int64_t channels, int64_t h, int64_t w)

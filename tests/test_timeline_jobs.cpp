@@ -25,7 +25,8 @@ struct Stamp {
 
 struct Job {
     int mode = MARDINI_MODE_EXTEND;
-    int64_t total = 12;
+    int64_t total = 12, anchor = 0;
+    MardiniRational rate = {60, 1};
     const char *named = nullptr;
     int detect = 0, side = MARDINI_SIDE_AFTER, context = 0;
     MardiniRational time_base = {1, 1000}, frame_rate = {24000, 1001};
@@ -50,6 +51,8 @@ MardiniTimeline *open_timeline(const Job &job, std::vector<std::string> *message
     mardini_timeline_default_settings(&settings);
     settings.mode = job.mode;
     settings.total = job.total;
+    settings.anchor = job.anchor;
+    settings.rate = job.rate;
     settings.named = job.named;
     settings.detect = job.detect;
     settings.side = job.side;
@@ -61,6 +64,17 @@ MardiniTimeline *open_timeline(const Job &job, std::vector<std::string> *message
     MardiniTimeline *timeline = nullptr;
     mardini_timeline_open(&timeline, &settings);
     return timeline;
+}
+
+Job animation(int64_t total, int64_t anchor)
+{
+    Job job;
+    job.mode = MARDINI_MODE_ANIMATE;
+    job.total = total;
+    job.anchor = anchor;
+    job.rate = {8, 1};
+    job.frame_rate = {25, 1};
+    return job;
 }
 
 /// As the filter does it: slots are asked for before each frame. `held` is what a caller that lets go as it may still has.
@@ -280,7 +294,7 @@ TEST_CASE("loop: the join leads from the last two frames to the first two")
             job.stamps = constant_rate(n);
             const Result result = run(job);
             INFO(n << " frames, joined by " << total);
-            CHECK(result.messages.size() == (n == 1));
+            CHECK(result.messages.empty());
             REQUIRE(result.slots.size() == static_cast<size_t>(n ? n + total : 0));
             for (int64_t k = 0; k < static_cast<int64_t>(result.slots.size()); k++) {
                 const MardiniSlot &s = result.slots[static_cast<size_t>(k)];
@@ -290,8 +304,12 @@ TEST_CASE("loop: the join leads from the last two frames to the first two")
                     REQUIRE(s.pts + s.duration == result.slots[static_cast<size_t>(k) + 1].pts);
                 if (k < n) {
                     REQUIRE(is_given(s, k));
-                } else if (n == 1) {
-                    REQUIRE(s.kind == MARDINI_SLOT_HELD);
+                } else if (n == 1) { // away from it and back
+                    REQUIRE((s.kind == MARDINI_SLOT_MADE && s.num_references == 1 && s.references[0] == 0 && s.times[0] == 8));
+                    REQUIRE((s.position > 8 && s.position <= 14));
+                    REQUIRE(s.position == result.slots[static_cast<size_t>(total + 1 - k)].position);
+                    if (k > 1)
+                        REQUIRE((s.position > result.slots[static_cast<size_t>(k) - 1].position) == (2 * k <= total + 1));
                 } else {
                     REQUIRE(s.kind == MARDINI_SLOT_MADE);
                     const std::vector<int64_t> references = {n - 2, n - 1, 0, 1};
@@ -509,4 +527,52 @@ TEST_CASE("jobs that cannot be are refused, one sentence each")
     CHECK(result.failure == MARDINI_ERR(EINVAL));
     REQUIRE(result.messages.size() == 1);
     CHECK(result.messages[0] == "a context of 6 frames is wanted, and the clip has 5");
+}
+
+TEST_CASE("animate: a window of 17 positions around the first frame, however many frames are spread over it")
+{
+    for (int64_t total : {2, 3, 5, 16, 17, 18, 33, 100})
+        for (int64_t anchor : {int64_t(0), (total - 1) / 2, total - 1})
+            for (int given : {0, 1, 2, 17}) {
+                INFO(total << " frames, the given one at " << anchor << ", " << given << " given");
+                std::vector<std::string> messages;
+                MardiniTimeline *timeline = open_timeline(animation(total, anchor), &messages);
+                REQUIRE(timeline);
+                MardiniRational time_base, rate;
+                REQUIRE(mardini_timeline_output(timeline, &time_base, &rate) == 0);
+                CHECK((rate.num == 8 && rate.den == 1));
+                MardiniSlot slot;
+                CHECK(mardini_timeline_next(timeline, &slot) == MARDINI_ERR(EAGAIN));
+                for (int f = 0; f < given; f++) { // the others are not wanted, and nothing is said of them
+                    CHECK(mardini_timeline_push(timeline, 500 + 40 * f, 40, nullptr) == (f == 0));
+                    CHECK(mardini_timeline_wants(timeline, f) == (f == 0));
+                }
+                if (given == 0)
+                    REQUIRE(mardini_timeline_end(timeline, INT64_MIN) == 0);
+                double last = -1;
+                for (int64_t k = 0; k < (given ? total : 0); k++) { // no end is needed
+                    INFO("slot " << k);
+                    REQUIRE(mardini_timeline_next(timeline, &slot) == 0);
+                    CHECK(slot.pts * time_base.num * 8 == time_base.den * (4 + k)); // .5 s + k / 8 s
+                    CHECK(slot.duration * time_base.num * 8 == time_base.den);
+                    CHECK((slot.before == 0 && slot.after == 0 && slot.keep == -1));
+                    CHECK(slot.kind == (k == anchor ? MARDINI_SLOT_GIVEN : MARDINI_SLOT_MADE));
+                    CHECK(slot.num_references == (k != anchor));
+                    if (k == anchor)
+                        continue;
+                    CHECK(slot.references[0] == 0);
+                    CHECK(slot.times[0] == 16.0 * double(anchor) / double(total - 1));
+                    CHECK((slot.position >= 0 && slot.position <= 16 && slot.position > last));
+                    CHECK((slot.position > slot.times[0]) == (k > anchor));
+                    last = slot.position;
+                }
+                CHECK(mardini_timeline_next(timeline, &slot) == MARDINI_ERR(ENODATA));
+                CHECK(messages.empty());
+                mardini_timeline_close(&timeline);
+            }
+    for (auto [total, anchor] : {std::pair<int64_t, int64_t>(1, 0), {0, 0}, {17, 17}, {17, -1}}) {
+        std::vector<std::string> messages;
+        CHECK(open_timeline(animation(total, anchor), &messages) == nullptr);
+        CHECK(messages.size() == 1);
+    }
 }

@@ -17,6 +17,7 @@ struct EvalOptions {
     std::string json, html;        ///< files to write; empty: none
     int ahead = 0;                 ///< frames to go on for after the first `frames`, instead of dropping some
     int join = 0;                  ///< frames to join the ends of the first `frames` with, instead
+    int seeds = 0;                 ///< motions to sample around the first frame of each clip or picture, instead
     std::string davis7;            ///< folder of pictures: the literature's protocol instead of `data`
 };
 
@@ -32,6 +33,10 @@ void evaluate_ahead(const EvalOptions &options);
 
 /// The speed of motion inside a clip and across the join that makes it a loop, pixels a frame. jobs.cpp has it.
 void evaluate_join(const EvalOptions &options);
+
+/// Motion sampled around one frame: how fast, torn, like a camera's, how different from seed to seed; and of clips, whether
+/// one of the seeds is nearer to what followed than the best constant pan. animate.cpp has it.
+void evaluate_animate(const EvalOptions &options);
 
 /// What every clip goes through before it is scored.
 std::vector<Step> scaled_down(const EvalOptions &options);

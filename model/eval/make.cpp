@@ -1,8 +1,6 @@
 // The ways to make the frames between given ones that are scored.
 #include "make.h"
 
-#include "frame.h"
-
 #include <cmath>
 #include <stdexcept>
 
@@ -64,6 +62,23 @@ static MardiniFrame planes_of(const Frame &frame)
     return f;
 }
 
+Geometry geometry_of(const Frame &frame)
+{
+    const Geometry g({frame->width, frame->height, MARDINI_COLOR_YUV, 0, 8, 1, 1, 0, 0, 0}, motion_side);
+    if (g.reduction > 1 || frame->format != AV_PIX_FMT_YUV420P)
+        throw std::runtime_error("For the network alone, frames must be yuv420p with a shorter side of at most " +
+                                 std::to_string(motion_side) + "; use --max-height " + std::to_string(motion_side) + ".");
+    return g;
+}
+
+Tensor packed_of(const Geometry &geometry, const Frame &frame)
+{
+    std::vector<Tensor> planes;
+    for (int p = 0; p < 3; p++)
+        planes.push_back(load_plane(geometry, planes_of(frame), p));
+    return pack(geometry, planes);
+}
+
 namespace {
 
 /// Given frames as the network sees them, and where scenes change.
@@ -72,19 +87,11 @@ struct Prepared {
     std::vector<Tensor> packed;  ///< (1,6,h,w)
     std::vector<bool> cut_before; ///< a new scene starts with the frame
 
-    Prepared(Network &network, const std::vector<Frame> &given)
-        : geometry({given.at(0)->width, given[0]->height, MARDINI_COLOR_YUV, 0, 8, 1, 1, 0, 0, 0}, motion_side)
+    Prepared(Network &network, const std::vector<Frame> &given) : geometry(geometry_of(given.at(0)))
     {
-        if (geometry.reduction > 1 || given[0]->format != AV_PIX_FMT_YUV420P)
-            throw std::runtime_error("With a part switched off, frames must be yuv420p with a shorter side of at most " +
-                                     std::to_string(motion_side) + "; use --max-height " + std::to_string(motion_side) +
-                                     ".");
         Features before;
         for (const Frame &frame : given) {
-            std::vector<Tensor> planes;
-            for (int p = 0; p < 3; p++)
-                planes.push_back(load_plane(geometry, planes_of(frame), p));
-            packed.push_back(pack(geometry, planes));
+            packed.push_back(packed_of(geometry, frame));
             Features features = network->encoder(packed.back());
             cut_before.push_back(packed.size() > 1 && unlikeness(before, features) > cut_threshold);
             before = features;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "clip.h"
+#include "frame.h"
 #include "network.h"
 
 namespace mardini::eval {
@@ -28,6 +29,10 @@ struct FilterOptions {
 
 /// The filter with the options of a job and those that were told.
 Step filter_step(std::vector<std::pair<std::string, std::string>> job, const FilterOptions &options);
+
+/// What a yuv420p frame with a shorter side of at most 400 is to the network, and its planes packed. (1,6,h,w)
+Geometry geometry_of(const Frame &frame);
+Tensor packed_of(const Geometry &geometry, const Frame &frame);
 
 /// By the filter mardini, as in a running ffmpeg.
 ///   rate     of the given frames

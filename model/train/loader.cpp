@@ -59,12 +59,12 @@ Batch Loader::make(int64_t step) const
     const double progress = progress_(step);
     const Stage stage = options_.stage == "auto" ? stage_at(progress) : stage_from_name(options_.stage);
     const WindowSize size =
-        sample_window_size(options_.progressive ? stage : Stage::Joint, random, options_.references);
+        sample_window_size(options_.progressive || stage == Stage::Animate ? stage : Stage::Joint, random, options_.references);
     // The first stage starts on exact motion alone; speeds rise until its end.
     const double through = stage == Stage::Motion ? std::min(1.0, progress / motion_end) : 1.0;
     const double speed = 12 + (options_.max_speed - 12) * through;
     const double share = options_.synthetic == 0 ? 0 : 1 + (options_.synthetic - 1) * through;
-    const bool synthetic = !clips_ || chance(random, share);
+    const bool synthetic = stage != Stage::Animate && (!clips_ || chance(random, share));
     auto texture = [&](int pixels, std::mt19937_64 &r) {
         const bool still = stills_ && (!clips_ || chance(r, 0.5));
         return still ? stills_->texture(pixels, r) : clips_->texture(pixels, r);
@@ -74,13 +74,13 @@ Batch Loader::make(int64_t step) const
         std::mt19937_64 r = generator(options_.seed, step, share_.rank * options_.batch + i);
         Sample sample;
         int tries = 0;
-        while (!synthetic && !clips_->sample(sample_positions(size, r), options_.crop, r, &sample))
+        while (!synthetic && !clips_->sample(sample_positions(stage, size, r), options_.crop, r, &sample))
             if (++tries == attempts)
                 throw std::runtime_error("No video has a shot long enough for windows of " +
                                          std::to_string(size.positions) + " frames: add longer ones, or train " +
                                          "--stage motion, whose windows have 4.");
         if (synthetic)
-            sample = synthesize(sample_positions(size, r), options_.crop, speed, texture, r);
+            sample = synthesize(sample_positions(stage, size, r), options_.crop, speed, texture, r);
         samples.push_back(std::move(sample));
     }
     Batch batch = collate(samples);

@@ -1,6 +1,7 @@
 // Which positions of a window are given and which are masked, stage by stage.
 #include "masks.h"
 
+#include "../sampler.h"
 #include "random.h"
 
 #include <torch/torch.h>
@@ -16,6 +17,7 @@ using torch::Tensor;
 static constexpr std::pair<Stage, const char *> names[] = {
     {Stage::Motion, "motion"},   {Stage::Interpolation, "interpolate"}, {Stage::Any, "any"},
     {Stage::Denoise, "denoise"}, {Stage::Joint, "joint"},               {Stage::Decay, "decay"},
+    {Stage::Animate, "animate"},
 };
 
 Stage stage_from_name(const std::string &name)
@@ -24,7 +26,7 @@ Stage stage_from_name(const std::string &name)
         if (name == known)
             return stage;
     throw std::runtime_error("There is no stage \"" + name +
-                             "\": motion, interpolate, any, denoise, joint, decay and auto exist.");
+                             "\": motion, interpolate, any, denoise, joint, decay, animate and auto exist.");
 }
 
 const char *stage_name(Stage stage)
@@ -60,6 +62,8 @@ WindowSize sample_window_size(Stage stage, std::mt19937_64 &random, int referenc
 {
     WindowSize size;
     switch (stage) {
+    case Stage::Animate:
+        return {17, 1, 4};
     case Stage::Motion:
         size = {4, pick(random, {2, 2, 3}), pick(random, {1, 2})};
         break;
@@ -151,9 +155,15 @@ static Positions join(WindowSize size, std::mt19937_64 &random)
     return p;
 }
 
-Positions sample_positions(WindowSize size, std::mt19937_64 &random)
+Positions sample_positions(Stage stage, WindowSize size, std::mt19937_64 &random)
 {
     Positions p;
+    if (stage == Stage::Animate) {
+        p.given = {static_cast<double>(pick(random, {0, 0, 4, 8, 8, 8, 12, 16}))}; // the ends and the middle above all
+        p.masked = key_positions(p.given[0]);
+        p.pair = choose_pairs(p.given, p.masked);
+        return p;
+    }
     const double draw = uniform(random, 0, 1);
     if (size.given == 1)
         p = beyond(size, random);

@@ -8,8 +8,9 @@
 
 namespace mardini::train {
 
-/// The curriculum's stages in order. The share of given frames falls while the window grows.
-enum class Stage { Motion, Interpolation, Any, Denoise, Joint, Decay };
+/// The curriculum's stages in order. The share of given frames falls while the window grows. Animate is none of them: it
+/// trains the motion sampler on what the rest has learned, and is asked for by name.
+enum class Stage { Motion, Interpolation, Any, Denoise, Joint, Decay, Animate };
 
 Stage stage_from_name(const std::string &name);
 const char *stage_name(Stage stage);
@@ -31,8 +32,9 @@ struct WindowSize {
 /// `references`: given frames wherever the window holds as many; 0: as the stage has it.
 WindowSize sample_window_size(Stage stage, std::mt19937_64 &random, int references = 0);
 
-/// Whole numbers from 0 to size.positions - 1, with the references chosen. Given and masked never coincide.
-Positions sample_positions(WindowSize size, std::mt19937_64 &random);
+/// Whole numbers from 0 to size.positions - 1, with the references chosen. Given and masked never coincide. Of Animate: one
+/// given frame, and the sampler's key positions for it.
+Positions sample_positions(Stage stage, WindowSize size, std::mt19937_64 &random);
 
 /// The planner's unit of time for these positions: a gap between given frames is this long in the filter.
 constexpr double gap_length = 8;

@@ -4,6 +4,7 @@
 
 #include "curves.h"
 #include "diffusion.h"
+#include "flow_matching.h"
 #include "held.h"
 #include "loader.h"
 #include "losses.h"
@@ -161,7 +162,7 @@ static void resume(const TrainOptions &options, const NetworkConfig &config, Opt
         if (const std::string was = config_from_json(found->second).preset; was != config.preset)
             throw std::runtime_error("\"" + options.resume + "\" is of the preset " + was + ", not " + config.preset +
                                      ": name it by --preset, or resume from another.");
-    optimizer.load(state, {"denoiser.", "teacher."}); // absent while they are untrained
+    optimizer.load(state, {"denoiser.", "sampler.", "teacher."}); // absent while they are untrained
     if (state.metadata.count("progress") && options.start < 0)
         *start = std::stod(state.metadata["progress"]);
 }
@@ -213,6 +214,7 @@ void train(const TrainOptions &options)
         clips = std::make_unique<Clips>(options.data, load);
     if (!options.stills.empty())
         stills = std::make_unique<Stills>(std::vector<std::string>{options.stills}, load);
+    TORCH_CHECK(clips || options.stage != "animate", "The stage animate learns from video: name folders with --data.");
     TORCH_CHECK(clips || stills, "There is nothing to train on: name folders with --data or --stills.");
     if (!options.check.empty() && processes.is_first())
         held = std::make_unique<HeldOut>(options.check, load);
@@ -309,40 +311,51 @@ void train(const TrainOptions &options)
         std::mt19937_64 random(options.seed + step);
         const bool joint = chance(random, options.joint);
         Output output;
-        {
-            // While the denoiser catches up the rest stays as it is.
-            torch::AutoGradMode with_gradient(stage != Stage::Denoise);
+        Losses loss;
+        if (stage == Stage::Animate) {
             Autocast autocast(device.type(), bf16);
-            output = network->forward(batch.given, batch.given_times, batch.masked_times, joint, Sampling::Bicubic,
-                                      without);
-        }
-        Losses loss = losses(output, target, options.labels ? flat(batch.flow) : Tensor(), flat(batch.visible));
-        if (larger && stage != Stage::Denoise)
-            loss.total = loss.total + distilled(larger, batch, output, device, bf16);
-        if (options.teacher && stage != Stage::Denoise) {
-            Autocast autocast(device.type(), bf16);
-            Lesson lesson = teach(teacher, batch.given.flatten(0, 1), output, target);
-            loss.total = loss.total + lesson.loss;
-            figures.add("teacher_gain", lesson.gain);
-            figures.add("teacher_share", lesson.share);
-        }
-        if (stage == Stage::Denoise || stage == Stage::Joint ||
-            (stage == Stage::Decay && network->denoiser->is_trained())) {
-            Autocast autocast(device.type(), bf16);
-            Diffusion sampled = diffusion(network->denoiser, output.bridge(), target);
-            loss.total = stage == Stage::Denoise ? sampled.loss : loss.total + sampled.loss;
-            figures.add("sample_gain", sampled.gain);
-            figures.add("sample_spread", sampled.spread);
-            figures.add("diffusion", 100 * sampled.loss.item<double>());
-            if (diffusion_due && stage != Stage::Denoise) {
-                check_diffusion(network, sampled.loss, figures);
-                diffusion_due = false;
+            FlowMatching sampled = flow_matching(network, batch);
+            loss.total = sampled.loss;
+            figures.add("flow_matching", 100 * sampled.loss.item<double>());
+            if (std::isfinite(sampled.explained))
+                figures.add("motion_explained", sampled.explained);
+            figures.add("speed", sampled.speed);
+        } else {
+            {
+                // While the denoiser catches up the rest stays as it is.
+                torch::AutoGradMode with_gradient(stage != Stage::Denoise);
+                Autocast autocast(device.type(), bf16);
+                output = network->forward(batch.given, batch.given_times, batch.masked_times, joint, Sampling::Bicubic,
+                                          without);
             }
-        }
-        if (health_due && batch.given.size(1) > 1) { // before the step: of the weights that made `output`
-            Autocast autocast(device.type(), bf16);
-            check_health(network, batch, target, output, joint, without, figures);
-            health_due = false;
+            loss = losses(output, target, options.labels ? flat(batch.flow) : Tensor(), flat(batch.visible));
+            if (larger && stage != Stage::Denoise)
+                loss.total = loss.total + distilled(larger, batch, output, device, bf16);
+            if (options.teacher && stage != Stage::Denoise) {
+                Autocast autocast(device.type(), bf16);
+                Lesson lesson = teach(teacher, batch.given.flatten(0, 1), output, target);
+                loss.total = loss.total + lesson.loss;
+                figures.add("teacher_gain", lesson.gain);
+                figures.add("teacher_share", lesson.share);
+            }
+            if (stage == Stage::Denoise || stage == Stage::Joint ||
+                (stage == Stage::Decay && network->denoiser->is_trained())) {
+                Autocast autocast(device.type(), bf16);
+                Diffusion sampled = diffusion(network->denoiser, output.bridge(), target);
+                loss.total = stage == Stage::Denoise ? sampled.loss : loss.total + sampled.loss;
+                figures.add("sample_gain", sampled.gain);
+                figures.add("sample_spread", sampled.spread);
+                figures.add("diffusion", 100 * sampled.loss.item<double>());
+                if (diffusion_due && stage != Stage::Denoise) {
+                    check_diffusion(network, sampled.loss, figures);
+                    diffusion_due = false;
+                }
+            }
+            if (health_due && batch.given.size(1) > 1) { // before the step: of the weights that made `output`
+                Autocast autocast(device.type(), bf16);
+                check_health(network, batch, target, output, joint, without, figures);
+                health_due = false;
+            }
         }
         network->zero_grad();
         teacher->zero_grad();
@@ -356,7 +369,8 @@ void train(const TrainOptions &options)
             figures.add("gradient", norm);
         frames += target.size(0) * processes.world();
 
-        check_frames(batch, target, output, loss, figures);
+        if (stage != Stage::Animate)
+            check_frames(batch, target, output, loss, figures);
         report.progress(done, since(begin), static_cast<double>(frames) / since(begin));
         if ((i + 1) % options.log_every == 0) {
             auto line = figures.take();

@@ -1,0 +1,151 @@
+// Motion around one given frame: sampled, steered, and read at any time of the window.
+#include "animate.h"
+
+#include "frame.h"
+#include "mardini.h"
+
+#include <cmath>
+
+namespace mardini {
+
+/// Shorter side that motion is sampled at: the one it was trained on.
+static constexpr int64_t side = 192;
+
+/// Root mean square of the usual motion, of the shorter side, a position.
+static constexpr double usual = 0.01;
+
+static constexpr int sampling_steps = 8; ///< for the far key positions, and again for the near ones
+
+/// How unsure a pixel is whose motion is sampled: half, as judge_row() counts.
+static constexpr double unsure = 1.26;
+
+/// packed (1,6,h,w) -> luma H x W smaller by area
+static Tensor reduced(const Tensor &packed, int64_t H, int64_t W)
+{
+    Tensor luma = at::adaptive_avg_pool2d(at::pixel_shuffle(packed.slice(1, 0, 4), 2), {H, W});
+    return at::cat({at::pixel_unshuffle(luma, 2), at::adaptive_avg_pool2d(packed.slice(1, 4, 6), {H / 2, W / 2})}, 1);
+}
+
+/// What is left of velocity fields when pan, zoom and roll are taken out, by least squares. (K,2,h,w)
+static Tensor beside_camera(const Tensor &velocity)
+{
+    const int64_t h = velocity.size(2), w = velocity.size(3);
+    auto options = velocity.options();
+    Tensor x = (at::arange(w, options) - (w - 1) / 2.0).view({1, 1, 1, w}).expand({1, 1, h, w});
+    Tensor y = (at::arange(h, options) - (h - 1) / 2.0).view({1, 1, h, 1}).expand({1, 1, h, w});
+    Tensor rest = velocity - velocity.mean({2, 3}, true);
+    for (const Tensor &slope : {x, y}) // orthogonal to each other and to a constant
+        rest = rest - (rest * slope).mean({2, 3}, true) / slope.square().mean().clamp_min(1e-6) * slope;
+    return rest;
+}
+
+/// Without what tears the picture: a few cells that fly off while those around them stay. Half of what moves by itself is
+/// spread over its neighbours, and it is at most half as fast again as the root mean square of the whole.
+static Tensor tamed(const Tensor &units)
+{
+    const Tensor rest = beside_camera(units);
+    Tensor own = 0.5 * (rest + at::avg_pool2d(rest, {3, 3}, {1, 1}, {1, 1}, false, /*count_include_pad=*/false));
+    own = own / (own.norm(2, {1}, true) / 1.5).clamp_min(1);
+    return units - rest + own;
+}
+
+void steer(Drift &d, int camera, double speed, int64_t height, int64_t width)
+{
+    if (camera == MARDINI_CAMERA_SAMPLED)
+        return;
+    const int64_t h = d.velocity.size(2), w = d.velocity.size(3);
+    auto options = d.velocity.options();
+    auto places = [&](int64_t cells, double cell) { return cell * (at::arange(cells, options) + 0.5); };
+    const Tensor right = places(w, d.cell[0]).view({1, 1, 1, w}).expand({1, 1, h, w});
+    const Tensor below = places(h, d.cell[1]).view({1, 1, h, 1}).expand({1, 1, h, w});
+    const Tensor rest = beside_camera(d.velocity);
+    const Tensor x = right - 0.5 * static_cast<double>(width), y = below - 0.5 * static_cast<double>(height);
+    const double turn = speed / std::sqrt((static_cast<double>(height * height + width * width)) / 12); // RMS radius of a rectangle
+    std::vector<Tensor> parts;
+    for (double t : d.times) { // a pixel is shown from its place less t times its velocity
+        const auto pan = [&](double across, double down) { return at::cat({at::full_like(x, across * speed), at::full_like(y, down * speed)}, 1); };
+        const auto zoom = [&](double rate) { return (1 - std::exp(-rate * t)) / t * at::cat({x, y}, 1); };
+        const auto roll = [&](double rate) {
+            const double c = 1 - std::cos(rate * t), s = std::sin(rate * t);
+            return at::cat({c * x - s * y, s * x + c * y}, 1) / t;
+        };
+        switch (camera) { // the picture moves against the camera
+        case MARDINI_CAMERA_PAN_LEFT:
+            parts.push_back(pan(1, 0));
+            break;
+        case MARDINI_CAMERA_PAN_RIGHT:
+            parts.push_back(pan(-1, 0));
+            break;
+        case MARDINI_CAMERA_TILT_UP:
+            parts.push_back(pan(0, 1));
+            break;
+        case MARDINI_CAMERA_TILT_DOWN:
+            parts.push_back(pan(0, -1));
+            break;
+        case MARDINI_CAMERA_ZOOM_IN:
+            parts.push_back(zoom(turn));
+            break;
+        case MARDINI_CAMERA_ZOOM_OUT:
+            parts.push_back(zoom(-turn));
+            break;
+        case MARDINI_CAMERA_ROLL_LEFT:
+            parts.push_back(roll(turn));
+            break;
+        case MARDINI_CAMERA_ROLL_RIGHT:
+            parts.push_back(roll(-turn));
+            break;
+        default: // MARDINI_CAMERA_STILL
+            parts.push_back(pan(0, 0));
+        }
+    }
+    d.velocity = rest + at::cat(parts);
+}
+
+Drift sample_motion(Network &network, const Tensor &packed, int64_t height, int64_t width, double anchor,
+                    const MotionWish &wish)
+{
+    const int64_t H = 2 * packed.size(2), W = 2 * packed.size(3);
+    const double scale = std::min(1.0, static_cast<double>(side) / std::min(H, W));
+    auto whole = [&](int64_t n) { return std::max<int64_t>(32, 32 * std::llround(n * scale / 32)); };
+    const int64_t Hs = scale < 1 ? whole(H) : H, Ws = scale < 1 ? whole(W) : W;
+    Features features = network->encoder(scale < 1 ? reduced(packed, Hs, Ws) : packed);
+    Tensor tokens = network->planner->tokenize(features.eighth);
+    Drift d;
+    for (double key : key_positions(anchor))
+        d.times.push_back(key - anchor);
+    const int64_t K = static_cast<int64_t>(d.times.size()), h = Hs / 16, w = Ws / 16;
+    const auto floats = packed.options().dtype(torch::kFloat32);
+    Tensor times = at::tensor(at::ArrayRef<double>(d.times), torch::kFloat32).to(packed.device()).unsqueeze(0);
+    Tensor noise = gap_noise(wish.seed, wish.key, 2 * K, h, w).view({1, K, 2, h, w}).to(floats);
+    const double shrunk = static_cast<double>(std::min(H, W)) / static_cast<double>(std::min(Hs, Ws));
+    const double speed = wish.amount * usual * static_cast<double>(std::min(height, width)); // pixels of `packed`
+    Tensor units = network->sampler->sample(tokens.to(torch::kFloat32), Hs / 32, times, noise,
+                                            std::log(std::max(speed / shrunk, 1e-3)), sampling_steps)[0];
+    units = tamed(units);
+    units = units / units.square().sum(1).mean().sqrt().clamp_min(1e-3); // as much as was asked for
+    d.cell = {static_cast<double>(W) / static_cast<double>(w), static_cast<double>(H) / static_cast<double>(h)};
+    d.velocity = units * speed;
+    steer(d, wish.camera, speed, height, width);
+    return d;
+}
+
+Motion motion_at(const Drift &d, double time, int64_t h, int64_t w)
+{
+    size_t after = 0;
+    while (after < d.times.size() && d.times[after] < time)
+        after++;
+    const size_t before = after > 0 ? after - 1 : 0;
+    after = std::min(after, d.times.size() - 1);
+    const double gap = d.times[after] - d.times[before];
+    const double part = gap > 0 ? (time - d.times[before]) / gap : 0;
+    auto key = [&](size_t i) { return d.velocity.slice(0, static_cast<int64_t>(i), static_cast<int64_t>(i) + 1); };
+    Motion m;
+    m.velocity = resize((1 - part) * key(before) + part * key(after), h, w);
+    m.bend = at::zeros({1, 4, h, w}, m.velocity.options());
+    m.visibility = at::zeros({1, num_candidates, h, w}, m.velocity.options());
+    m.visibility.slice(1, 2).fill_(-20); // nothing stays where it is
+    m.uncertainty = at::full({1, 1, h, w}, unsure, m.velocity.options());
+    return m;
+}
+
+} // namespace mardini
