@@ -59,6 +59,12 @@ enum SceneCutDetection {
     SCD_AUTO,
 };
 
+/** Output frames that mode animate may be asked for by name. */
+enum Anchor {
+    ANCHOR_LAST   = -2,
+    ANCHOR_MIDDLE = -1,
+};
+
 enum Duplicates {
     DUP_KEEP,
     DUP_SKIP,
@@ -110,6 +116,9 @@ typedef struct LibmardiniContext {
     int detect;
     int side;
     int context;
+    int64_t anchor;
+    double motion;
+    int camera;
     char *model;
     char *device;
     int precision;
@@ -165,46 +174,7 @@ typedef struct LibmardiniContext {
     int64_t time; ///< spent making, microseconds
 } LibmardiniContext;
 
-#define OFFSET(x) offsetof(LibmardiniContext, x)
-#define FLAGS (AV_OPT_FLAG_VIDEO_PARAM | AV_OPT_FLAG_FILTERING_PARAM)
-#define RUNTIME_FLAGS (FLAGS | AV_OPT_FLAG_RUNTIME_PARAM)
-static const AVOption mardini_options[] = {
-    { "mode", "what to do with the given frames", OFFSET(mode), AV_OPT_TYPE_INT, { .i64 = MARDINI_MODE_FPS }, MARDINI_MODE_FPS, MARDINI_MODE_LOOP, FLAGS, .unit = "mode" },
-        { "fps",    "another frame rate, the same duration",   0, AV_OPT_TYPE_CONST, { .i64 = MARDINI_MODE_FPS },    0, 0, FLAGS, .unit = "mode" },
-        { "slowmo", "slow motion, time stretched by the factor", 0, AV_OPT_TYPE_CONST, { .i64 = MARDINI_MODE_SLOWMO }, 0, 0, FLAGS, .unit = "mode" },
-        { "fill",   "make frames anew that are named, or found to be missing or repeated", 0, AV_OPT_TYPE_CONST, { .i64 = MARDINI_MODE_FILL }, 0, 0, FLAGS, .unit = "mode" },
-        { "extend", "frames after the last one, before the first, or both", 0, AV_OPT_TYPE_CONST, { .i64 = MARDINI_MODE_EXTEND }, 0, 0, FLAGS, .unit = "mode" },
-        { "loop",   "frames that lead from the last one to the first", 0, AV_OPT_TYPE_CONST, { .i64 = MARDINI_MODE_LOOP }, 0, 0, FLAGS, .unit = "mode" },
-    { "fps", "output frame rate of mode fps: a number, a ratio or an expression such as source_fps*2", OFFSET(fps_expr), AV_OPT_TYPE_STRING, { .str = "60" }, 0, 0, FLAGS },
-    { "factor", "how many times slower mode slowmo is: 1 or more, a number, a ratio or an expression", OFFSET(factor_expr), AV_OPT_TYPE_STRING, { .str = "8" }, 0, 0, FLAGS },
-    { "frames", "slowmo: frames to put out in all, instead of a factor (from 64 given ones at most); extend: to add on a side (default: 12); loop: to join with (15); fill: which ones, as in 10-14+20", OFFSET(frames), AV_OPT_TYPE_STRING, { .str = NULL }, 0, 0, FLAGS },
-    { "detect", "what mode fill looks for (default: gaps+repeats, unless frames are named)", OFFSET(detect), AV_OPT_TYPE_FLAGS, { .i64 = 0 }, 0, MARDINI_DETECT_GAPS | MARDINI_DETECT_REPEATS | MARDINI_DETECT_FREEZES, FLAGS, .unit = "detect" },
-        { "gaps",    "frames missing by their time stamps", 0, AV_OPT_TYPE_CONST, { .i64 = MARDINI_DETECT_GAPS },    0, 0, FLAGS, .unit = "detect" },
-        { "repeats", "up to four repeats in a row",         0, AV_OPT_TYPE_CONST, { .i64 = MARDINI_DETECT_REPEATS }, 0, 0, FLAGS, .unit = "detect" },
-        { "freezes", "more than four repeats in a row",     0, AV_OPT_TYPE_CONST, { .i64 = MARDINI_DETECT_FREEZES }, 0, 0, FLAGS, .unit = "detect" },
-    { "side", "where mode extend adds frames", OFFSET(side), AV_OPT_TYPE_INT, { .i64 = MARDINI_SIDE_AFTER }, MARDINI_SIDE_AFTER, MARDINI_SIDE_BOTH, FLAGS, .unit = "side" },
-        { "after",  "after the last",    0, AV_OPT_TYPE_CONST, { .i64 = MARDINI_SIDE_AFTER },  0, 0, FLAGS, .unit = "side" },
-        { "before", "before the first",  0, AV_OPT_TYPE_CONST, { .i64 = MARDINI_SIDE_BEFORE }, 0, 0, FLAGS, .unit = "side" },
-        { "both",   "so many on either side", 0, AV_OPT_TYPE_CONST, { .i64 = MARDINI_SIDE_BOTH }, 0, 0, FLAGS, .unit = "side" },
-    { "context", "frames that each window of mode extend starts from, 2 to 16 (0: five, or as many as there are)", OFFSET(context), AV_OPT_TYPE_INT, { .i64 = 0 }, 0, MARDINI_WINDOW - 1, FLAGS },
-    { "model", "checkpoint file, or a preset: nano, small, base (default: the best one for the device)", OFFSET(model), AV_OPT_TYPE_STRING, { .str = NULL }, 0, 0, FLAGS },
-    { "device", "where to compute: auto, cpu, cuda, cuda:N (default: auto)", OFFSET(device), AV_OPT_TYPE_STRING, { .str = NULL }, 0, 0, FLAGS },
-    { "precision", "arithmetic of the network", OFFSET(precision), AV_OPT_TYPE_INT, { .i64 = MARDINI_PRECISION_AUTO }, MARDINI_PRECISION_AUTO, MARDINI_PRECISION_BF16, FLAGS, .unit = "precision" },
-        { "auto", "bf16 where the processor multiplies it, else fp32", 0, AV_OPT_TYPE_CONST, { .i64 = MARDINI_PRECISION_AUTO }, 0, 0, FLAGS, .unit = "precision" },
-        { "fp32", "32-bit floating point",                             0, AV_OPT_TYPE_CONST, { .i64 = MARDINI_PRECISION_FP32 }, 0, 0, FLAGS, .unit = "precision" },
-        { "bf16", "16-bit brain floating point",                       0, AV_OPT_TYPE_CONST, { .i64 = MARDINI_PRECISION_BF16 }, 0, 0, FLAGS, .unit = "precision" },
-    { "steps", "sampling steps; 0 is the deterministic output (-1: the library's)", OFFSET(steps), AV_OPT_TYPE_INT, { .i64 = -1 }, -1, 64, FLAGS },
-    { "seed", "seed of the sampling noise (-1: the library's)", OFFSET(seed), AV_OPT_TYPE_INT64, { .i64 = -1 }, -1, INT64_MAX, FLAGS },
-    { "memory", "MB that the network may take on the processor; a tight limit makes smaller tiles (0: no limit)", OFFSET(memory), AV_OPT_TYPE_INT, { .i64 = 0 }, 0, INT_MAX, FLAGS },
-    { "scd", "scene cut detection: at a cut frames are repeated, not made", OFFSET(scd), AV_OPT_TYPE_INT, { .i64 = SCD_AUTO }, SCD_NONE, SCD_AUTO, RUNTIME_FLAGS, .unit = "scd" },
-        { "none", "never a cut",                                            0, AV_OPT_TYPE_CONST, { .i64 = SCD_NONE }, 0, 0, FLAGS, .unit = "scd" },
-        { "auto", "the library's detector, and what scdet found upstream", 0, AV_OPT_TYPE_CONST, { .i64 = SCD_AUTO }, 0, 0, FLAGS, .unit = "scd" },
-    { "scd_threshold", "a score above it is a cut, 0 to 100 (-1: the library's)", OFFSET(scd_threshold), AV_OPT_TYPE_DOUBLE, { .dbl = -1 }, -1, 100, RUNTIME_FLAGS },
-    { "dup", "given frames that repeat the one before", OFFSET(dup), AV_OPT_TYPE_INT, { .i64 = DUP_KEEP }, DUP_KEEP, DUP_SKIP, RUNTIME_FLAGS, .unit = "dup" },
-        { "keep", "are given frames like any other",              0, AV_OPT_TYPE_CONST, { .i64 = DUP_KEEP }, 0, 0, RUNTIME_FLAGS, .unit = "dup" },
-        { "skip", "up to four in a row are replaced, the motion spread over their time", 0, AV_OPT_TYPE_CONST, { .i64 = DUP_SKIP }, 0, 0, RUNTIME_FLAGS, .unit = "dup" },
-    { NULL }
-};
+#include "mardini_options.h"
 
 AVFILTER_DEFINE_CLASS(mardini);
 
@@ -216,7 +186,7 @@ static av_cold int init(AVFilterContext *ctx)
     s->next_pts = AV_NOPTS_VALUE;
     s->shown    = -1;
     if (s->frames && s->mode == MARDINI_MODE_FPS && strcmp(s->frames, "0")) {
-        av_log(ctx, AV_LOG_ERROR, "frames=%s is for slow motion, extend, loop and fill: say mode=slowmo too, or another\n",
+        av_log(ctx, AV_LOG_ERROR, "frames=%s is for slow motion, extend, loop, fill and animate: say mode=slowmo too, or another\n",
                s->frames);
         return AVERROR(EINVAL);
     }
@@ -320,7 +290,8 @@ static int open_timeline(AVFilterContext *ctx, AVFilterLink *inlink, AVFilterLin
 
     mardini_timeline_default_settings(&settings);
     settings.mode       = s->mode;
-    settings.total      = s->mode == MARDINI_MODE_EXTEND ? 12 : s->mode == MARDINI_MODE_LOOP ? 15 : 0;
+    settings.total      = s->mode == MARDINI_MODE_EXTEND ? 12 : s->mode == MARDINI_MODE_LOOP ? 15 :
+                          s->mode == MARDINI_MODE_ANIMATE ? MARDINI_WINDOW : 0;
     settings.side       = s->side;
     settings.context    = s->context;
     if (s->mode == MARDINI_MODE_FILL) {
@@ -336,6 +307,8 @@ static int open_timeline(AVFilterContext *ctx, AVFilterLink *inlink, AVFilterLin
         if (s->mode == MARDINI_MODE_SLOWMO && settings.total)
             settings.mode = MARDINI_MODE_TOTAL;
     }
+    settings.anchor     = s->anchor == ANCHOR_MIDDLE ? (settings.total - 1) / 2 :
+                          s->anchor == ANCHOR_LAST ? settings.total - 1 : s->anchor;
     s->detect           = settings.detect;
     s->job              = settings.mode;
     settings.time_base  = (MardiniRational){ inlink->time_base.num, inlink->time_base.den };
@@ -345,7 +318,9 @@ static int open_timeline(AVFilterContext *ctx, AVFilterLink *inlink, AVFilterLin
     settings.log_opaque = ctx;
     ret = 0;
     if (settings.mode == MARDINI_MODE_FPS)
-        ret = evaluate(ctx, "fps", s->fps_expr, source_fps, INT_MAX, &settings.rate);
+        ret = evaluate(ctx, "fps", s->fps_expr ? s->fps_expr : "60", source_fps, INT_MAX, &settings.rate);
+    else if (settings.mode == MARDINI_MODE_ANIMATE)
+        ret = evaluate(ctx, "fps", s->fps_expr ? s->fps_expr : "8", source_fps, INT_MAX, &settings.rate);
     else if (settings.mode == MARDINI_MODE_SLOWMO)
         ret = evaluate(ctx, "factor", s->factor_expr, source_fps, 1000000, &settings.rate);
     if (ret < 0)
@@ -397,6 +372,8 @@ static int config_output(AVFilterLink *outlink)
     settings.threads   = FFMIN(ff_filter_get_nb_threads(ctx), 64);
     settings.steps     = s->steps;
     settings.memory    = s->memory;
+    settings.motion    = s->motion;
+    settings.camera    = s->camera;
     if (s->seed >= 0)
         settings.seed  = s->seed;
     settings.log        = log_line;
@@ -714,6 +691,9 @@ static int choose_references(AVFilterContext *ctx, const MardiniSlot *slot, int 
     Given *given[MARDINI_WINDOW];
     int before = 0, last, ret;
 
+    *first = 0;
+    if (slot->num_references == 1)
+        return 1;
     for (int n = 0; n < slot->num_references; n++)
         given[n] = find_given(s, slot->references[n]);
     while (slot->times[before] < 0)
@@ -767,7 +747,7 @@ static int make_queue(AVFilterContext *ctx)
                 .confidence = confidence + nb,
             };
             av_log(ctx, AV_LOG_VERBOSE, "%d made %s frames %"PRId64" and %"PRId64", from frames %"PRId64" to %"PRId64"\n",
-                   window->nb_made, slot->position > 0 && slot->position < 1 ? "between" : "beyond", slot->before,
+                   window->nb_made, window->nb == 1 ? "around" : slot->position > 0 && slot->position < 1 ? "between" : "beyond", slot->before,
                    slot->after, ids[0], ids[window->nb - 1]);
         }
         queued->frame = new_frame(ctx, slot);
@@ -938,6 +918,10 @@ static int activate(AVFilterContext *ctx)
         return 0;
     }
     if (ret == AVERROR_EOF) {
+        if (!s->status) { /* the job is done before its input is */
+            s->status = AVERROR_EOF;
+            ff_inlink_set_status(inlink, s->status);
+        }
         ff_outlink_set_status(outlink, s->status, s->next_pts);
         return 0;
     }
@@ -983,7 +967,7 @@ static const AVFilterPad mardini_outputs[] = {
 
 const FILTER_TYPE ff_vf_mardini = {
     PUBLIC(name)        = "mardini",
-    PUBLIC(description) = NULL_IF_CONFIG_SMALL("Make frames from given ones: higher frame rate, slow motion, extension, loops, repair."),
+    PUBLIC(description) = NULL_IF_CONFIG_SMALL("Make frames from given ones: higher frame rate, slow motion, animated stills, extension, loops, repair."),
     PUBLIC(priv_class)  = &mardini_class,
     PUBLIC(flags)       = AVFILTER_FLAG_SUPPORT_TIMELINE_INTERNAL,
     .priv_size          = sizeof(LibmardiniContext),

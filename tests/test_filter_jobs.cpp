@@ -79,12 +79,22 @@ TEST_CASE("extend, loop and fill for every length")
         check_frames(after, n, 0, 12 * some);
         check_frames(both, n, 2 * some, 2 * some);
         check_frames(loop, n, 0, 3 * some);
-        for (const Clip &clip : {after, both, loop})
+        for (const Clip *clip : {&after, &both, &loop})
             if (n)
-                CHECK(count(clip.output.err, "one frame alone") == (n == 1));
+                CHECK(count(clip->output.err, "one frame alone") == (n == 1 && clip != &loop));
         if (n >= 5)
             check_frames(job(n, "mode=fill:frames=1-2+4"), n, 0, 0, {1, 2, 4});
     }
+}
+
+TEST_CASE("a still's loop moves, and closes")
+{
+    const std::vector<std::string> made = job(1, "mode=loop:frames=15").hashes();
+    REQUIRE(made.size() == 16);
+    CHECK(made[0] == originals()[0]);
+    CHECK(std::set<std::string>(made.begin(), made.begin() + 9).size() == 9);
+    for (size_t k = 1; k <= 15; k++)
+        CHECK(made[k] == made[16 - k]);
 }
 
 TEST_CASE("extend: before the start, any number, windows of 17, run twice equal")
@@ -169,6 +179,63 @@ TEST_CASE("four stills become 128 frames, in windows of 17 at most")
     CHECK(made == 124);
 }
 
+TEST_CASE("animate: a still becomes 17 frames, itself among them bit for bit")
+{
+    const std::string photo = scratch("photo.png");
+    REQUIRE(shell("FFMPEG -f lavfi -i testsrc2=s=96x64 -frames:v 1 -pix_fmt rgb24 -y '" + photo + "'").status == 0);
+    const std::string still = frames("-i '" + photo + "' -vf format=yuv420p").frames.at(0).hash;
+    const auto animated = [&](const std::string &input, const std::string &options, const std::string &tb = "1/8") {
+        return frames(input + " -vf format=yuv420p,mardini=mode=animate" + options, tb);
+    };
+    const std::string image = "-i '" + photo + "'";
+    const struct {
+        std::string options;
+        int total, anchor;
+    } cases[] = {
+        {"", 17, 8}, {":anchor=first", 17, 0}, {":anchor=last", 17, 16}, {":anchor=3", 17, 3}, {":frames=2", 2, 0}, {":frames=5", 5, 2},
+        {":frames=40:anchor=last", 40, 39}, {":camera=pan-left:motion=2", 17, 8},
+    };
+    for (const auto &c : cases) {
+        const Clip out = animated(image, c.options);
+        INFO(c.options << "\n" << out.output.err);
+        CHECK(out.output.status == 0);
+        REQUIRE(out.frames.size() == static_cast<size_t>(c.total));
+        std::set<std::string> seen;
+        for (int k = 0; k < c.total; k++) {
+            const Frame &frame = out.frames[static_cast<size_t>(k)];
+            INFO("output frame " << k);
+            CHECK((frame.pts == k && frame.duration == 1));
+            CHECK((frame.hash == still) == (k == c.anchor));
+            CHECK(seen.insert(frame.hash).second);
+        }
+        CHECK(animated(image, c.options).frames == out.frames);
+    }
+    // Nothing moves: so does not the picture. Another seed is another motion, and another rate the same frames.
+    CHECK(animated(image, ":motion=0").hashes() == std::vector<std::string>(17, still));
+    const auto usual = animated(image, "").hashes();
+    CHECK(animated(image, ":seed=1").hashes() != usual);
+    CHECK(animated(image, ":fps=24", "1/24").hashes() == usual);
+    // An endless input, and a clip, end after their first frame.
+    CHECK(animated("-loop 1 " + image, "").hashes() == usual);
+    const Clip clip = graph(source(30) + ",mardini=mode=animate", "1/8");
+    REQUIRE(clip.frames.size() == 17);
+    CHECK(clip.frames[8].hash == originals()[0]);
+    CHECK(clip.output.err == "");
+    const Clip none = graph(source(1) + ",trim=end_frame=0,mardini=mode=animate");
+    CHECK((none.frames.empty() && none.output.status == 0));
+    // Other formats: what is given stays.
+    for (const char *format : {"gray", "rgb24", "yuva444p10le", "nv12"}) {
+        INFO(format);
+        const std::string one = source(1, "yuv444p") + ",format=" + format;
+        const Clip out = graph(one + ",mardini=mode=animate:frames=3", "1/8");
+        REQUIRE(out.frames.size() == 3);
+        CHECK(out.frames[1].hash == graph(one).frames.at(0).hash);
+        CHECK(out.frames[0].hash != out.frames[1].hash);
+        CHECK(graph(one + ",mardini=mode=animate:frames=3:motion=0", "1/8").frames[0].hash == out.frames[1].hash);
+    }
+    remove(photo.c_str());
+}
+
 TEST_CASE("what a job cannot do is one sentence")
 {
     const struct {
@@ -180,6 +247,9 @@ TEST_CASE("what a job cannot do is one sentence")
         {"mode=loop:frames=-1", "frames=-1 is not a number of frames", false},
         {"mode=extend:context=1", "a context of 1 frames", false},
         {"mode=fill:frames=3-", "'3-' names no frames", false},
+        {"mode=animate:frames=1", "1 frames of one: 2 or more are wanted", false},
+        {"mode=animate:anchor=17", "output frame 17; 0 to 16 are there", false},
+        {"mode=animate:fps=0", "fps=0 is 0", false},
         {"mode=extend:context=6", "a context of 6 frames is wanted, and the clip has 5", true},
         {"mode=fill:frames=5", "frame 5 is to be filled, and the last one is 4", true},
         {"mode=fill:frames=0-4", "every frame is to be filled", true},

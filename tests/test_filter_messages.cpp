@@ -214,7 +214,7 @@ TEST_CASE("-h tells every option")
 {
     const Output help = shell("FFMPEG -h filter=mardini");
     CHECK(help.status == 0);
-    for (const char *option : {"mode", "fps", "factor", "frames", "detect", "side", "context", "model", "device", "precision", "steps", "seed", "memory", "scd", "scd_threshold", "dup"}) {
+    for (const char *option : {"mode", "fps", "factor", "frames", "detect", "side", "context", "anchor", "motion", "camera", "model", "device", "precision", "steps", "seed", "memory", "scd", "scd_threshold", "dup"}) {
         INFO(option);
         CHECK(help.out.find(std::string("\n   ") + option + " ") != std::string::npos);
     }
