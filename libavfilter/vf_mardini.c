@@ -186,8 +186,8 @@ static av_cold int init(AVFilterContext *ctx)
     s->next_pts = AV_NOPTS_VALUE;
     s->shown    = -1;
     if (s->frames && s->mode == MARDINI_MODE_FPS && strcmp(s->frames, "0")) {
-        av_log(ctx, AV_LOG_ERROR, "frames=%s is for slow motion, extend, loop, fill and animate: say mode=slowmo too, or another\n",
-               s->frames);
+        av_log(ctx, AV_LOG_ERROR, "frames=%s is for slow motion, extend, loop, fill and animate: say mode=slowmo too, "
+               "or another\n", s->frames);
         return AVERROR(EINVAL);
     }
     if (s->dup == DUP_SKIP && (s->mode > MARDINI_MODE_SLOWMO || (s->frames && strcmp(s->frames, "0")))) {
@@ -747,7 +747,8 @@ static int make_queue(AVFilterContext *ctx)
                 .confidence = confidence + nb,
             };
             av_log(ctx, AV_LOG_VERBOSE, "%d made %s frames %"PRId64" and %"PRId64", from frames %"PRId64" to %"PRId64"\n",
-                   window->nb_made, window->nb == 1 ? "around" : slot->position > 0 && slot->position < 1 ? "between" : "beyond", slot->before,
+                   window->nb_made, window->nb == 1 ? "around" :
+                   slot->position > 0 && slot->position < 1 ? "between" : "beyond", slot->before,
                    slot->after, ids[0], ids[window->nb - 1]);
         }
         queued->frame = new_frame(ctx, slot);

@@ -60,10 +60,13 @@ void steer(Drift &d, int camera, double speed, int64_t height, int64_t width)
     const Tensor below = places(h, d.cell[1]).view({1, 1, h, 1}).expand({1, 1, h, w});
     const Tensor rest = beside_camera(d.velocity);
     const Tensor x = right - 0.5 * static_cast<double>(width), y = below - 0.5 * static_cast<double>(height);
-    const double turn = speed / std::sqrt((static_cast<double>(height * height + width * width)) / 12); // RMS radius of a rectangle
+    const double radius = std::sqrt(static_cast<double>(height * height + width * width) / 12); // RMS of a rectangle's
+    const double turn = speed / radius;
     std::vector<Tensor> parts;
     for (double t : d.times) { // a pixel is shown from its place less t times its velocity
-        const auto pan = [&](double across, double down) { return at::cat({at::full_like(x, across * speed), at::full_like(y, down * speed)}, 1); };
+        const auto pan = [&](double across, double down) {
+            return at::cat({at::full_like(x, across * speed), at::full_like(y, down * speed)}, 1);
+        };
         const auto zoom = [&](double rate) { return (1 - std::exp(-rate * t)) / t * at::cat({x, y}, 1); };
         const auto roll = [&](double rate) {
             const double c = 1 - std::cos(rate * t), s = std::sin(rate * t);

@@ -573,7 +573,8 @@ Engine::Planned Engine::plan_alone(const MardiniWindow &w)
     const std::pair<double, int64_t> at(w.times[0], w.keys[0]);
     if (given.drift_at != at)
         given.drift = sample_motion(network_, motion_frame(given), geometry_.format.height / geometry_.reduction,
-                                    geometry_.format.width / geometry_.reduction, w.times[0], {motion_, camera_, seed_, w.keys[0]});
+                                    geometry_.format.width / geometry_.reduction, w.times[0],
+                                    {motion_, camera_, seed_, w.keys[0]});
     given.drift_at = at;
     Tensor given_times = at::full({1, 1}, w.times[0], torch::kFloat32);
     Tensor masked_times = at::empty({1, w.num_masked}, torch::kFloat32);
@@ -655,7 +656,8 @@ void Engine::make_frame(const Planned &planned, int64_t i)
     if (alone) {
         const int64_t h = 4 * before.features.eighth.size(2), width = 4 * before.features.eighth.size(3);
         refined.half = motion_at(planned.drift, w.masked[i] - w.times[0], h, width);
-        refined.hidden = at::zeros({1, network_->generator->hidden_channels(), h / 2, width / 2}, refined.half.velocity.options());
+        refined.hidden = at::zeros({1, network_->generator->hidden_channels(), h / 2, width / 2},
+                                   refined.half.velocity.options());
     } else {
         Profile::Timer refine_timer(profile_, Stage::Refine);
         const Motion &m = plan.motion;

@@ -167,7 +167,8 @@ Plan PlannerImpl::forward(const Tensor &tokens, const Reading *reading, const Ma
 
     // Masked tokens: what both given frames show at the same place, how far they are, what the matches say.
     Tensor pair = at::cat({tokens.index_select(0, pairs.before), tokens.index_select(0, pairs.after)}, 2);
-    Tensor when = at::cat({waves(pairs.distance_before.flatten(), time_waves), waves(pairs.distance_after.flatten(), time_waves)}, 1);
+    auto how_far = [](const Tensor &distance) { return waves(distance.flatten(), time_waves); };
+    Tensor when = at::cat({how_far(pairs.distance_before), how_far(pairs.distance_after)}, 1);
     when = when.unsqueeze(1).expand({-1, N, -1}).to(pair.dtype());
     std::vector<Tensor> matched = {va / 16, vb / 16, ca, cb};
     for (const Tensor &t : thrown)

@@ -358,7 +358,8 @@ void Timeline::next_beyond(MardiniSlot *slot)
 void Timeline::next_swing(MardiniSlot *slot)
 {
     const double middle = (MARDINI_WINDOW - 1) / 2.0;
-    const double swing = std::sin(M_PI * static_cast<double>(std::min(beyond_ + 1, in_.total - beyond_)) / static_cast<double>(in_.total + 1));
+    const int64_t step = std::min(beyond_ + 1, in_.total - beyond_); // from its nearer end
+    const double swing = std::sin(M_PI * static_cast<double>(step) / static_cast<double>(in_.total + 1));
     slot->position = middle + SWING * swing * swing;
     set_alone(slot, last_, middle);
 }

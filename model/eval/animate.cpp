@@ -87,8 +87,8 @@ void evaluate_animate(const EvalOptions &options)
     if (files.empty())
         throw std::runtime_error("The folder \"" + options.data + "\" has no video and no picture in it.");
     c10::InferenceMode inference;
-    std::printf("%-20s %9s %9s %14s %8s %9s %9s %10s\n", "of", "speed", "folded", "beyond camera", "spread", "best of", "best pan",
-                "first");
+    std::printf("%-20s %9s %9s %14s %8s %9s %9s %10s\n", "of", "speed", "folded", "beyond camera", "spread", "best of",
+                "best pan", "first");
     Look mean;
     double spread_mean = 0, best_mean = 0, pan_mean = 0;
     int clips = 0, looked_at = 0;
@@ -106,7 +106,8 @@ void evaluate_animate(const EvalOptions &options)
         Look look;
         std::vector<Tensor> fields;
         for (int seed = 0; seed < options.seeds; seed++) {
-            const Drift d = sample_motion(network, packed, clip.height(), clip.width(), middle, {1, MARDINI_CAMERA_SAMPLED, seed, 0});
+            const Drift d = sample_motion(network, packed, clip.height(), clip.width(), middle,
+                                          {1, MARDINI_CAMERA_SAMPLED, seed, 0});
             const Look one = look_at(d);
             for (auto field : {&Look::speed, &Look::folded, &Look::beyond})
                 look.*field += one.*field / options.seeds;
@@ -114,7 +115,8 @@ void evaluate_animate(const EvalOptions &options)
         }
         const Tensor all = at::stack(fields);
         const double spread = (all.std(0, /*correction=*/0).square().mean() / all.square().mean()).sqrt().item<double>();
-        std::printf("%-20s %9.2f %8.2f%% %13.0f%% %8.2f", clip.name.c_str(), look.speed, 100 * look.folded, 100 * look.beyond, spread);
+        std::printf("%-20s %9.2f %8.2f%% %13.0f%% %8.2f", clip.name.c_str(), look.speed, 100 * look.folded,
+                    100 * look.beyond, spread);
         if (clip.frames.size() > followed) {
             const double best = best_of(clip.frames, clip.rate, options, model), panned = best_pan(clip.frames);
             std::printf(" %9.2f %9.2f %10.2f", best, panned, pan(clip.frames, 0, 0));
@@ -134,7 +136,8 @@ void evaluate_animate(const EvalOptions &options)
     for (auto field : {&Look::speed, &Look::folded, &Look::beyond})
         mean.*field /= looked_at;
     spread_mean /= looked_at;
-    std::printf("%-20s %9.2f %8.2f%% %13.0f%% %8.2f", "mean", mean.speed, 100 * mean.folded, 100 * mean.beyond, spread_mean);
+    std::printf("%-20s %9.2f %8.2f%% %13.0f%% %8.2f", "mean", mean.speed, 100 * mean.folded, 100 * mean.beyond,
+                spread_mean);
     if (clips)
         std::printf(" %9.2f %9.2f", best_mean / clips, pan_mean / clips);
     std::printf("\n");

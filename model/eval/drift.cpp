@@ -33,9 +33,12 @@ Look look_at(const Drift &d)
         const int64_t h = from.size(1), w = from.size(2);
         if (std::min(h, w) < 2)
             continue;
-        auto across = [&](int64_t c) { return from[c].slice(0, 0, h - 1).slice(1, 1) - from[c].slice(0, 0, h - 1).slice(1, 0, w - 1); };
-        auto along = [&](int64_t c) { return from[c].slice(0, 1).slice(1, 0, w - 1) - from[c].slice(0, 0, h - 1).slice(1, 0, w - 1); };
-        const Tensor area = (1 + across(0)) * (1 + along(1)) - along(0) * across(1);
+        auto part = [&](int64_t c, int64_t row, int64_t column) {
+            return from[c].slice(0, row, h - 1 + row).slice(1, column, w - 1 + column);
+        };
+        auto across = [&](int64_t c) { return part(c, 0, 1) - part(c, 0, 0); };
+        auto down = [&](int64_t c) { return part(c, 1, 0) - part(c, 0, 0); };
+        const Tensor area = (1 + across(0)) * (1 + down(1)) - down(0) * across(1);
         look.folded += (area <= 0).to(torch::kFloat64).mean().item<double>() / n;
     }
     return look;
