@@ -19,6 +19,20 @@ static constexpr int sampling_steps = 8; ///< for the far key positions, and aga
 /// How unsure a pixel is whose motion is sampled: half, as judge_row() counts.
 static constexpr double unsure = 1.26;
 
+/// How the picture moves: against the camera.
+struct Camera {
+    double right, down, zoom, roll;
+};
+static constexpr Camera cameras[] = {
+    {0, 0, 0, 0}, // sampled
+    {0, 0, 0, 0}, // still
+    {1, 0, 0, 0},  {-1, 0, 0, 0}, // pan left, right
+    {0, 1, 0, 0},  {0, -1, 0, 0}, // tilt up, down
+    {0, 0, 1, 0},  {0, 0, -1, 0}, // zoom in, out
+    {0, 0, 0, 1},  {0, 0, 0, -1}, // roll left, right
+};
+static_assert(sizeof(cameras) / sizeof(*cameras) == MARDINI_CAMERA_ROLL_RIGHT + 1, "one for each MardiniCamera");
+
 /// packed (1,6,h,w) -> luma H x W smaller by area
 static Tensor reduced(const Tensor &packed, int64_t H, int64_t W)
 {
@@ -62,44 +76,13 @@ void steer(Drift &d, int camera, double speed, int64_t height, int64_t width)
     const Tensor x = right - 0.5 * static_cast<double>(width), y = below - 0.5 * static_cast<double>(height);
     const double radius = std::sqrt(static_cast<double>(height * height + width * width) / 12); // RMS of a rectangle's
     const double turn = speed / radius;
+    const Camera &c = cameras[camera];
     std::vector<Tensor> parts;
     for (double t : d.times) { // a pixel is shown from its place less t times its velocity
-        const auto pan = [&](double across, double down) {
-            return at::cat({at::full_like(x, across * speed), at::full_like(y, down * speed)}, 1);
-        };
-        const auto zoom = [&](double rate) { return (1 - std::exp(-rate * t)) / t * at::cat({x, y}, 1); };
-        const auto roll = [&](double rate) {
-            const double c = 1 - std::cos(rate * t), s = std::sin(rate * t);
-            return at::cat({c * x - s * y, s * x + c * y}, 1) / t;
-        };
-        switch (camera) { // the picture moves against the camera
-        case MARDINI_CAMERA_PAN_LEFT:
-            parts.push_back(pan(1, 0));
-            break;
-        case MARDINI_CAMERA_PAN_RIGHT:
-            parts.push_back(pan(-1, 0));
-            break;
-        case MARDINI_CAMERA_TILT_UP:
-            parts.push_back(pan(0, 1));
-            break;
-        case MARDINI_CAMERA_TILT_DOWN:
-            parts.push_back(pan(0, -1));
-            break;
-        case MARDINI_CAMERA_ZOOM_IN:
-            parts.push_back(zoom(turn));
-            break;
-        case MARDINI_CAMERA_ZOOM_OUT:
-            parts.push_back(zoom(-turn));
-            break;
-        case MARDINI_CAMERA_ROLL_LEFT:
-            parts.push_back(roll(turn));
-            break;
-        case MARDINI_CAMERA_ROLL_RIGHT:
-            parts.push_back(roll(-turn));
-            break;
-        default: // MARDINI_CAMERA_STILL
-            parts.push_back(pan(0, 0));
-        }
+        const double zoom = (1 - std::exp(-c.zoom * turn * t)) / t;
+        const double cosine = (1 - std::cos(c.roll * turn * t)) / t, sine = std::sin(c.roll * turn * t) / t;
+        parts.push_back(at::cat({c.right * speed + (zoom + cosine) * x - sine * y,
+                                 c.down * speed + sine * x + (zoom + cosine) * y}, 1));
     }
     d.velocity = rest + at::cat(parts);
 }

@@ -331,11 +331,13 @@ private:
     /// A window whose planner has spoken.
     struct Planned {
         const MardiniWindow *window;
+        Tensor given_times, masked_times; ///< (1,.) float32 on the processor
         Plan plan;
         Pairs pairs; ///< on the device
         Pairs known; ///< on the processor: on a card each look would wait for all that is queued
         Drift drift; ///< of one given frame, instead of a plan
     };
+    Planned place(const MardiniWindow &w, double origin, double gap, double length) const;
     Planned plan_window(const MardiniWindow &w);
     Planned plan_alone(const MardiniWindow &w);
     void read_given(const MardiniWindow *windows, int num_windows);
@@ -563,6 +565,24 @@ void Engine::read_given(const MardiniWindow *windows, int num_windows)
     });
 }
 
+/// A window's times from `origin` on, a gap of the caller's unit being `length` long, and who is made from whom.
+Engine::Planned Engine::place(const MardiniWindow &w, double origin, double gap, double length) const
+{
+    auto placed = [&](const double *times, int count) {
+        Tensor t = at::empty({1, count}, torch::kFloat32);
+        for (int i = 0; i < count; i++)
+            t[0][i] = static_cast<float>((times[i] - origin) * length / gap);
+        return t;
+    };
+    Planned p;
+    p.window = &w;
+    p.given_times = placed(w.times, w.num_given);
+    p.masked_times = placed(w.masked, w.num_masked);
+    p.pairs = make_pairs(p.given_times, p.masked_times, device_);
+    p.known = device_.is_cpu() ? p.pairs : make_pairs(p.given_times, p.masked_times, torch::kCPU);
+    return p;
+}
+
 /// Of one given frame nothing tells a motion: it is sampled, once for all of its window.
 Engine::Planned Engine::plan_alone(const MardiniWindow &w)
 {
@@ -576,14 +596,7 @@ Engine::Planned Engine::plan_alone(const MardiniWindow &w)
                                     geometry_.format.width / geometry_.reduction, w.times[0],
                                     {motion_, camera_, seed_, w.keys[0]});
     given.drift_at = at;
-    Tensor given_times = at::full({1, 1}, w.times[0], torch::kFloat32);
-    Tensor masked_times = at::empty({1, w.num_masked}, torch::kFloat32);
-    for (int i = 0; i < w.num_masked; i++)
-        masked_times[0][i] = static_cast<float>(w.masked[i]);
-    Planned p;
-    p.window = &w;
-    p.pairs = make_pairs(given_times, masked_times, device_);
-    p.known = device_.is_cpu() ? p.pairs : make_pairs(given_times, masked_times, torch::kCPU);
+    Planned p = place(w, 0, 1, 1);
     p.drift = given.drift;
     return p;
 }
@@ -595,17 +608,7 @@ Engine::Planned Engine::plan_window(const MardiniWindow &w)
     const std::vector<double> given(w.times, w.times + w.num_given);
     const References first = choose_references(given, w.masked[0]);
     const double gap = given[first.index[1]] - given[first.index[0]];
-    auto in_positions = [&](double t) { return static_cast<float>((t - given[first.index[0]]) * 8 / gap); };
-    Tensor given_times = at::empty({1, w.num_given}, torch::kFloat32);
-    Tensor masked_times = at::empty({1, w.num_masked}, torch::kFloat32);
-    for (int i = 0; i < w.num_given; i++)
-        given_times[0][i] = in_positions(w.times[i]);
-    for (int i = 0; i < w.num_masked; i++)
-        masked_times[0][i] = in_positions(w.masked[i]);
-    Planned p;
-    p.window = &w;
-    p.pairs = make_pairs(given_times, masked_times, device_);
-    p.known = device_.is_cpu() ? p.pairs : make_pairs(given_times, masked_times, torch::kCPU);
+    Planned p = place(w, given[first.index[0]], gap, 8);
 
     Profile::Timer match_timer(profile_, Stage::Match);
     std::vector<const Match *> pair_matches;
@@ -636,7 +639,7 @@ Engine::Planned Engine::plan_window(const MardiniWindow &w)
         reading[layer] = {at::cat(keys), at::cat(values)};
     }
     p.plan = network_->planner->forward(at::cat(tokens), reading.empty() ? nullptr : &reading, matches, p.pairs,
-                                        given_times.to(device_), masked_times.to(device_), token_rows, false);
+                                        p.given_times.to(device_), p.masked_times.to(device_), token_rows, false);
     return p;
 }
 

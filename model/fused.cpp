@@ -332,9 +332,10 @@ static void sample_band(Band &b, const Source &fields, const Source &hidden, con
             const float *rows[9];
             for (int i = 0; i < 9; i++)
                 rows[i] = b.difference(row + i - 4);
-            kernel().moved_row(rows, b.w, tmp.data() + Band::margin, b.moved_at(row));
             if (b.alone)
-                std::fill_n(b.moved_at(row) - 1, b.w + 2, 1.0f);
+                std::fill_n(b.moved_at(row), b.w, 1.0f);
+            else
+                kernel().moved_row(rows, b.w, tmp.data() + Band::margin, b.moved_at(row));
             kernel().sample_row(b, row);
         }
     });
