@@ -19,6 +19,10 @@ static constexpr int sampling_steps = 8; ///< for the far key positions, and aga
 /// How unsure a pixel is whose motion is sampled: half, as judge_row() counts.
 static constexpr double unsure = 1.26;
 
+/// Expected error where the given frame shows nothing, 13 codes of 8 bits; luma pixels beyond the border from which on it
+/// is; share of its area that a pixel may come from and still be seen.
+static constexpr double unseen_error = 0.1, certain_border = 8, least_area = 0.4;
+
 /// How the picture moves: against the camera.
 struct Camera {
     double right, down, zoom, roll;
@@ -125,13 +129,43 @@ Motion motion_at(const Drift &d, double time, int64_t h, int64_t w)
     const double gap = d.times[after] - d.times[before];
     const double part = gap > 0 ? (time - d.times[before]) / gap : 0;
     auto key = [&](size_t i) { return d.velocity.slice(0, static_cast<int64_t>(i), static_cast<int64_t>(i) + 1); };
+    return motion_alone(resize((1 - part) * key(before) + part * key(after), h, w));
+}
+
+Motion motion_alone(const Tensor &velocity)
+{
+    const int64_t N = velocity.size(0), h = velocity.size(2), w = velocity.size(3);
     Motion m;
-    m.velocity = resize((1 - part) * key(before) + part * key(after), h, w);
-    m.bend = at::zeros({1, 4, h, w}, m.velocity.options());
-    m.visibility = at::zeros({1, num_candidates, h, w}, m.velocity.options());
+    m.velocity = velocity;
+    m.bend = at::zeros({N, 4, h, w}, velocity.options());
+    m.visibility = at::zeros({N, num_candidates, h, w}, velocity.options());
     m.visibility.slice(1, 2).fill_(-20); // nothing stays where it is
-    m.uncertainty = at::full({1, 1, h, w}, unsure, m.velocity.options());
+    m.uncertainty = at::full({N, 1, h, w}, unsure, velocity.options());
     return m;
+}
+
+Bridge bridge_alone(const Tensor &given, int64_t height, int64_t width, const Motion &motion, const Pairs &pairs, int64_t hidden)
+{
+    const int64_t N = given.size(0), h = given.size(2), w = given.size(3);
+    const Tensor from = displacements(motion, pairs).first; // luma pixels, twice those of `given`
+    auto places = [&](int64_t cells) { return 2 * at::arange(cells, from.options()) + 0.5; };
+    const Tensor x = from.slice(1, 0, 1) + places(w).view({1, 1, 1, w}), y = from.slice(1, 1, 2) + places(h).view({1, 1, h, 1});
+    auto beyond = [](const Tensor &place, int64_t end) { return (-place).clamp_min(0) + (place - (end - 1)).clamp_min(0); };
+    const Tensor outside = (beyond(x, width) + beyond(y, height)) / certain_border;
+
+    // Area of the given frame that a pixel is pulled from, of its own: central differences over four luma pixels.
+    auto across = [](const Tensor &t) { return (t.slice(3, 2) - t.slice(3, 0, -2)).slice(2, 1, -1) / 4; };
+    auto down = [](const Tensor &t) { return (t.slice(2, 2) - t.slice(2, 0, -2)).slice(3, 1, -1) / 4; };
+    const Tensor area = at::replication_pad2d(across(x) * down(y) - across(y) * down(x), {1, 1, 1, 1});
+    const Tensor torn = 1 - area / least_area;
+
+    auto mapped = [&](const Tensor &packed) {
+        const Tensor luma = at::pixel_shuffle(packed.slice(1, 0, 4), 2);
+        return at::cat({at::pixel_unshuffle(warp(luma, resize(from, 2 * h, 2 * w), Sampling::Bicubic), 2),
+                        warp(packed.slice(1, 4, 6), from / 2, Sampling::Bicubic)}, 1);
+    };
+    return {mapped(given), unseen_error * at::maximum(outside, torn).clamp(0, 1),
+            at::zeros({N, hidden, h / 2, w / 2}, from.options())};
 }
 
 } // namespace mardini

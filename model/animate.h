@@ -32,6 +32,9 @@ Drift sample_motion(Network &network, const Tensor &packed, int64_t height, int6
 /// Velocity between key positions is interpolated, and beyond the outermost ones kept. (1,.,h,w)
 Motion motion_at(const Drift &drift, double time, int64_t h, int64_t w);
 
+/// Velocity (N,2,h,w) and nothing else.
+Motion motion_alone(const Tensor &velocity);
+
 /// Take the camera's part out of a drift and put another in its place: pan, zoom and roll are what a regular grid's least
 /// squares finds, the rest is of what moves in the picture. A zoom is the same from each position to the next, so it never
 /// turns the picture inside out; a roll turns it and keeps its size.
@@ -39,5 +42,13 @@ Motion motion_at(const Drift &drift, double time, int64_t h, int64_t w);
 ///   speed          root mean square of the new part at first, luma pixels a position
 ///   height, width  of the picture, luma pixels: zoom and roll have its middle for centre
 void steer(Drift &drift, int camera, double speed, int64_t height, int64_t width);
+
+/// What one given frame shows at another time, its motion known, and how little it shows there: nothing beyond its border,
+/// and less of what the motion pulls apart. The denoiser paints those places and leaves the rest as it is.
+///   given          (N,6,h,w) packed
+///   height, width  of the picture in it, luma; the rest is padding on the right and below
+///   motion         (N,.,h,w), from the masked frames to it
+///   hidden         channels of Refined::hidden, of which nothing is known
+Bridge bridge_alone(const Tensor &given, int64_t height, int64_t width, const Motion &motion, const Pairs &pairs, int64_t hidden);
 
 } // namespace mardini

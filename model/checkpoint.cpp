@@ -223,7 +223,8 @@ std::string to_json(const NetworkConfig &c)
                   {"cost8", c.generator.cost8},
                   {"channels4", c.generator.channels4},
                   {"cost4", c.generator.cost4},
-                  {"channels2", c.generator.channels2}}},
+                  {"channels2", c.generator.channels2},
+                  {"passes8", c.generator.passes8}}},
                 {"denoiser", {{"channels4", c.denoiser.channels4}, {"channels8", c.denoiser.channels8}}},
                 {"sampler", {{"layers", c.sampler.layers}}}}
         .dump();
@@ -257,9 +258,10 @@ NetworkConfig config_from_json(const std::string &text)
     if (!known)
         throw std::runtime_error("the planner's reference attention is \"" + references + "\"");
     c.generator = {size(g, "channels8"), size(g, "blocks8", 0, 16), size(g, "cost8", 1, 8),
-                   size(g, "channels4"), size(g, "cost4", 1, 8),    size(g, "channels2")};
+                   size(g, "channels4"), size(g, "cost4", 1, 8),    size(g, "channels2"),
+                   g.contains("passes8") ? size(g, "passes8", 1, 16) : 1}; // younger than the format
     c.denoiser = {size(d, "channels4", 0), size(d, "channels8", 0)};
-    c.sampler = {root.contains("sampler") ? size(root.at("sampler"), "layers", 0, 64) : 0}; // younger than the format
+    c.sampler = {root.contains("sampler") ? size(root.at("sampler"), "layers", 0, 64) : 0}; // likewise
     return c;
 }
 

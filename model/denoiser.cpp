@@ -66,10 +66,13 @@ Tensor gap_noise(int64_t seed, int64_t key, int64_t channels, int64_t h, int64_t
     return at::randn({1, channels, h, w}, generator);
 }
 
-Tensor carry_noise(const Tensor &noise, const Tensor &displacement)
+Tensor carry_noise(int64_t seed, int64_t key, const Tensor &displacement)
 {
+    const int64_t h = displacement.size(2), w = displacement.size(3), beyond = std::max(h, w) / 4;
+    const Tensor noise = gap_noise(seed, key, packed_channels, h + 2 * beyond, w + 2 * beyond).to(displacement.device());
+    const Tensor wide = at::replication_pad2d(displacement / 2, {beyond, beyond, beyond, beyond});
     // The nearest sample: a mean of neighbours would be weaker noise.
-    return warp(noise.expand({displacement.size(0), -1, -1, -1}), (displacement / 2).round());
+    return warp(noise, wide.round()).slice(2, beyond, beyond + h).slice(3, beyond, beyond + w);
 }
 
 } // namespace mardini

@@ -43,7 +43,8 @@ TORCH_MODULE(Denoiser);
 Tensor gap_noise(int64_t seed, int64_t key, int64_t channels, int64_t h, int64_t w);
 
 /// Noise of a gap as seen from a masked frame: it lies on the given frame before and moves with what is seen there, so
-/// that what is painted does not flicker. noise (1,6,h,w), displacement (N,2,h,w) luma pixels -> (N,6,h,w)
-Tensor carry_noise(const Tensor &noise, const Tensor &displacement);
+/// that what is painted does not flicker. It goes on beyond the given frame's border, for what comes into the picture.
+/// displacement (1,2,h,w) luma pixels, the same h and w for all frames of a gap -> (1,6,h,w)
+Tensor carry_noise(int64_t seed, int64_t key, const Tensor &displacement);
 
 } // namespace mardini

@@ -29,8 +29,8 @@ static constexpr int motion_side = 400;
 /// and one row of interpolation).
 static constexpr int64_t band_rows = 192, halo = 6;
 
-/// Sampling steps when the caller leaves them to us.
-static constexpr int default_steps = 0;
+/// Sampling steps when the caller leaves them to us: between two given frames, and where a frame has none on one side.
+static constexpr int default_steps = 0, default_steps_beyond = 1;
 
 /// An error with the code it leaves the library with.
 struct Failure : std::runtime_error {
@@ -52,7 +52,7 @@ struct Given {
     Features features;    // (1,...) at the motion resolution
     Tensor tokens;        // (1,tokens,D)
     PlannerImpl::Reading reading; // of them; empty before its first window
-    Tensor reduced;       // (1,6,.,.) packed, at the motion resolution; for sampling alone
+    Tensor reduced;       // (1,6,.,.) packed, at the motion resolution; see reduced()
     Drift drift;          // the motion around it as the only given frame; of `drift_at`: place in the window, noise's name
     std::pair<double, int64_t> drift_at = {-1, 0};
     Pixels pixels;        // on the processor; taken when the frame is first a source of them
@@ -82,11 +82,12 @@ public:
         default:
             bf16_ = false;
         }
-        steps_ = settings.steps < 0 ? default_steps : settings.steps;
+        steps_ = settings.steps;
         seed_ = settings.seed;
         motion_ = settings.motion;
         camera_ = settings.camera;
-        if (steps_ > 0 && (!network_->denoiser || !network_->denoiser->is_trained()))
+        can_sample_ = steps_ != 0 && network_->denoiser && network_->denoiser->is_trained();
+        if (steps_ > 0 && !can_sample_)
             throw Failure(ENOSYS, "steps=" + std::to_string(steps_) + " was asked for, but \"" + checkpoint +
                                       "\" has no trained denoiser; use steps=0.");
         settle_weights();
@@ -122,8 +123,6 @@ public:
         Profile::Timer encoder(profile_, Stage::Encoder);
         Autocast autocast(device_.type(), bf16_);
         given.features = network_->encoder(small);
-        if (steps_ > 0)
-            given.reduced = small;
         given.tokens = network_->planner->tokenize(given.features.eighth);
         if (device_.is_cpu()) // as warps and cost volumes read them, for every masked frame
             for (Tensor *t : {&given.features.quarter, &given.features.eighth})
@@ -284,12 +283,25 @@ private:
         return pack(geometry_, planes);
     }
 
+    /// Of the picture at the motion resolution, padding apart.
+    int64_t reduced_height() const { return geometry_.format.height / geometry_.reduction; }
+    int64_t reduced_width() const { return geometry_.format.width / geometry_.reduction; }
+
     /// A given frame as the networks see it: packed, at the motion resolution. (1,6,.,.)
     Tensor motion_frame(Given &given)
     {
         if (card_)
             return card_->pack(given.on_card);
         return device_.is_cpu() ? reduced_frame(geometry_, given.frame) : reduce(geometry_, pack_frame(given));
+    }
+
+    /// The same, kept: for sampling.
+    const Tensor &reduced(Given &given)
+    {
+        std::lock_guard lock(reducing_);
+        if (!given.reduced.defined())
+            given.reduced = motion_frame(given);
+        return given.reduced;
     }
 
     /// Load the pixels of a frame that is about to be a source, and forget those of frames that no longer are.
@@ -347,7 +359,9 @@ private:
     template <class Body> void side_by_side(int64_t count, const Body &body);
     void make_together(const MardiniWindow *windows, int num_windows);
 
-    Tensor sample(const Given &before, const Given &after, const Refined &refined, const Pairs &pairs, int64_t key);
+    int steps_for(const Pairs &known, bool alone) const;
+    Tensor sample(Given &before, Given &after, const Refined &refined, const Pairs &pairs, bool alone,
+                  int64_t key, int steps);
     /// pairs: on the processor; alone: one frame is given
     Painting painting(const Refined &refined, const Pairs &pairs, const Tensor &extra, bool alone);
     float paint_frame(const Given &before, const Given &after, const Refined &refined, const Pairs &pairs,
@@ -366,7 +380,8 @@ private:
     Network network_{nullptr};
     std::unique_ptr<CardPainter> card_; ///< NULL on the processor, and on a card that our kernels cannot be used on
     bool bf16_ = false;
-    int threads_ = 0, steps_ = 0;
+    int threads_ = 0, steps_ = 0; ///< steps: -1: steps_for() knows
+    bool can_sample_ = false;
     int64_t seed_ = 0;
     double motion_ = 1;
     int camera_ = MARDINI_CAMERA_SAMPLED;
@@ -376,7 +391,7 @@ private:
     bool said_shrunk_ = false;
     std::map<int64_t, Given> given_;
     std::map<std::pair<int64_t, int64_t>, Match> matches_;
-    std::mutex matching_;
+    std::mutex matching_, reducing_;
 };
 
 static Motion rows_of(const Motion &m, int64_t begin, int64_t end)
@@ -394,16 +409,30 @@ static Motion enlarged(const Motion &m, int64_t h, int64_t w, double scale)
 
 /// What sampling changes of the deterministic frame: 0 where that is sure. At the motion resolution, which the denoiser
 /// was trained at. (1,6,h,w) float32
-Tensor Engine::sample(const Given &before, const Given &after, const Refined &refined, const Pairs &pairs, int64_t key)
+Tensor Engine::sample(Given &before, Given &after, const Refined &refined, const Pairs &pairs, bool alone,
+                      int64_t key, int steps)
 {
     Profile::Timer timer(profile_, Stage::Denoise);
-    Output o;
-    o.refined = refined;
-    o.pairs = pairs;
-    network_->finish(o, before.reduced, after.reduced);
-    Tensor noise = gap_noise(seed_, key, packed_channels, before.reduced.size(2), before.reduced.size(3)).to(device_);
-    noise = carry_noise(noise, displacements(refined.half, pairs).first);
-    return network_->denoiser->sample(o.bridge(), noise, steps_) - o.frames;
+    Bridge bridge;
+    if (alone) {
+        bridge = bridge_alone(reduced(before), reduced_height(), reduced_width(), refined.half, pairs, refined.hidden.size(1));
+    } else {
+        Output o;
+        o.refined = refined;
+        o.pairs = pairs;
+        network_->finish(o, reduced(before), reduced(after));
+        bridge = o.bridge();
+    }
+    const Tensor from = displacements(refined.half, pairs).first;
+    return network_->denoiser->sample(bridge, carry_noise(seed_, key, from), steps) - bridge.estimate;
+}
+
+int Engine::steps_for(const Pairs &known, bool alone) const
+{
+    if (steps_ >= 0 || !can_sample_)
+        return std::max(steps_, 0);
+    const bool between = !alone && known.distance_before.item<float>() <= 0 && known.distance_after.item<float>() >= 0;
+    return between ? default_steps : default_steps_beyond;
 }
 
 Painting Engine::painting(const Refined &refined, const Pairs &pairs, const Tensor &extra, bool alone)
@@ -592,8 +621,7 @@ Engine::Planned Engine::plan_alone(const MardiniWindow &w)
     Given &given = find(w.ids[0]);
     const std::pair<double, int64_t> at(w.times[0], w.keys[0]);
     if (given.drift_at != at)
-        given.drift = sample_motion(network_, motion_frame(given), geometry_.format.height / geometry_.reduction,
-                                    geometry_.format.width / geometry_.reduction, w.times[0],
+        given.drift = sample_motion(network_, motion_frame(given), reduced_height(), reduced_width(), w.times[0],
                                     {motion_, camera_, seed_, w.keys[0]});
     given.drift_at = at;
     Planned p = place(w, 0, 1, 1);
@@ -668,9 +696,11 @@ void Engine::make_frame(const Planned &planned, int64_t i)
                        row(plan.seed), row(plan.tokens)};
         refined = network_->generator->refine(own, before.features, after.features, pair);
     }
-    const Tensor extra = steps_ > 0 && !alone ? sample(before, after, refined, pair, w.keys[i]) : Tensor();
+    const Pairs known = rows(planned.known);
+    const int steps = steps_for(known, alone);
+    const Tensor extra = steps > 0 ? sample(before, after, refined, pair, alone, w.keys[i], steps) : Tensor();
     if (card_) {
-        card_->paint(before.on_card, after.on_card, painting(refined, rows(planned.known), extra, alone), w.out[i]);
+        card_->paint(before.on_card, after.on_card, painting(refined, known, extra, alone), w.out[i]);
         return;
     }
     const float certainty = device_.is_cpu() ? paint_frame(before, after, refined, pair, extra, alone, w.out[i])

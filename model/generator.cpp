@@ -70,11 +70,13 @@ Refined GeneratorImpl::refine(const Plan &plan, const Features &a, const Feature
     };
     Refined r;
     r.eighth = doubled(plan.motion); // 1/16 -> 1/8
-    Tensor x = blocks8->forward(
-        in8(inputs(r.eighth, a.eighth, b.eighth, config_.cost8, 8, double_size(plan.features))));
-    x = act(x);
+    const Tensor planned = double_size(plan.features);
+    Tensor x;
+    for (int pass = 0; pass < config_.passes8; pass++) {
+        x = act(blocks8->forward(in8(inputs(r.eighth, a.eighth, b.eighth, config_.cost8, 8, planned))));
+        r.eighth = corrected(r.eighth, delta8(x), 8);
+    }
     r.eighth_hidden = x;
-    r.eighth = corrected(r.eighth, delta8(x), 8);
 
     Motion quarter = doubled(r.eighth); // 1/4
     x = act(block4(in4(inputs(quarter, a.quarter, b.quarter, config_.cost4, 4, double_size(up8(x))))));

@@ -15,6 +15,7 @@ struct GeneratorConfig {
     int channels4 = 40; ///< at 1/4
     int cost4 = 2;
     int channels2 = 16; ///< of the output head, at 1/2 of the full frame
+    int passes8 = 2;    ///< corrections at 1/8, one after the other by the same weights
 };
 
 /// What refinement found at the motion resolution.
@@ -35,7 +36,8 @@ struct Finish {
 struct GeneratorImpl : torch::nn::Module {
     GeneratorImpl(const EncoderConfig &encoder, const PlannerConfig &planner, const GeneratorConfig &config);
 
-    /// Correct the plan's motion at 1/8 and 1/4 by what the warped features of the two given frames say.
+    /// Correct the plan's motion at 1/8, several times (Teed and Deng 2020, RAFT, section 3.3), and then at 1/4 by what the
+    /// warped features of the two given frames say.
     ///   a, b  features of the given frames before and after, one for each masked frame
     Refined refine(const Plan &plan, const Features &a, const Features &b, const Pairs &pairs);
 

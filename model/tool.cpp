@@ -110,9 +110,15 @@ struct Evaluate {
             ->check(CLI::Range(16, 16384));
         c->add_option("--ahead", o.ahead, "go on for so many frames after those, instead of dropping some")
             ->check(CLI::Range(1, 1000));
+        c->add_option("--chain", o.chain, "go on for so many windows of 12 frames and tell what is left, instead")
+            ->check(CLI::Range(1, 1000));
+        c->add_option("--levels", o.levels, "make the product of these factors at once and level by level, instead")
+            ->delimiter(',')
+            ->check(CLI::Range(2, 64));
         c->add_option("--join", o.join, "join the ends of those by so many frames, instead")->check(CLI::Range(1, 1000));
         c->add_option("--animate", o.seeds, "sample so many motions around the first frame of each clip or picture, instead")
             ->check(CLI::Range(2, 64));
+        c->add_option("--motion", o.motion, "amount of that motion")->capture_default_str()->check(CLI::Range(0.0, 10.0));
         c->add_option("--against", o.against, "score this too")->check(CLI::IsMember({"blend"}));
         c->add_option("--without", o.without, "score the network with this part off too")
             ->check(CLI::IsMember({"planner", "match"}));
@@ -153,7 +159,11 @@ struct Evaluate {
             evaluate_join(options);
         if (options.seeds)
             evaluate_animate(options);
-        if (!options.ahead && !options.join && !options.seeds)
+        if (options.chain)
+            evaluate_chain(options);
+        if (!options.levels.empty())
+            evaluate_levels(options);
+        if (!options.ahead && !options.join && !options.seeds && !options.chain && options.levels.empty())
             left_out = evaluate(options);
     }
 };

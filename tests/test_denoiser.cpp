@@ -87,12 +87,16 @@ TEST_CASE("noise has a name: one seed and key, one noise")
 
 TEST_CASE("noise moves with what it lies on and keeps its strength")
 {
-    Tensor noise = gap_noise(1, 1, packed_channels, 64, 64);
     Tensor shift = torch::zeros({1, 2, 64, 64});
+    const Tensor noise = carry_noise(1, 1, shift);
+    CHECK(largest(carry_noise(1, 2, shift) - noise) > 1);
     shift.select(1, 0).fill_(6.4); // luma pixels: three samples to the right
-    Tensor moved = carry_noise(noise, shift);
+    Tensor moved = carry_noise(1, 1, shift);
     CHECK(largest(moved.slice(3, 0, 61) - noise.slice(3, 3, 64)) < 1e-3);
-    Tensor fraction = carry_noise(noise, torch::full({1, 2, 64, 64}, 1.0));
+    // What comes in at the border is noise like the rest, no drawn-out column.
+    CHECK(moved.slice(3, 61).std().item<double>() == Approx(1).margin(0.15));
+    CHECK((moved.slice(3, 62, 63) - moved.slice(3, 63, 64)).std().item<double>() == Approx(std::sqrt(2)).margin(0.3));
+    Tensor fraction = carry_noise(1, 1, torch::full({1, 2, 64, 64}, 1.0));
     CHECK(fraction.std().item<double>() == Approx(1).margin(0.05));
 }
 

@@ -111,3 +111,39 @@ TEST_CASE("eval tells what motion is sampled around a frame")
     CHECK((spread > 0.05 && best > 10 && panned >= first));
     CHECK(table.find("\nmean ") != std::string::npos);
 }
+
+TEST_CASE("a clip that really comes back moves on at its own speed across the join")
+{
+    // A picture repeated sideways, two pixels a frame: frame 80 would be the first again.
+    const std::string source = ffmpeg::environment("MARDINI_SRC", MARDINI_SRC) + "/demo/walk.mp4";
+    const std::string clip = ffmpeg::scratch("around.mkv");
+    const ffmpeg::Output made = ffmpeg::shell("FFMPEG -v error -y -i '" + source + "' -vf \"trim=end_frame=1,scale=160:160,split[a][b];" +
+                                              "[a][b]hstack,loop=loop=-1:size=1:start=0,crop=128:128:mod(n*2\\,160):0," +
+                                              "format=yuv420p,trim=end_frame=65,setpts=N/24/TB\" -r 24 -c:v ffv1 '" + clip + "'");
+    INFO(made.err);
+    REQUIRE(made.status == 0);
+    const std::string table = evaluate("--data '" + clip + "' --frames 65 --join 15");
+    double inside = 0, varies = 0, join = 0, ratio = 0;
+    const size_t row = table.find("around");
+    REQUIRE(row != std::string::npos);
+    REQUIRE(sscanf(table.c_str() + row, "%*s %lf %lf%% %lf %lf", &inside, &varies, &join, &ratio) == 4);
+    CHECK(std::abs(inside - 2) < 0.1);
+    CHECK((ratio > 0.75 && ratio < 1.25));
+}
+
+TEST_CASE("eval tells what is left far from all given frames")
+{
+    const std::string clip = ffmpeg::environment("MARDINI_SRC", MARDINI_SRC) + "/tests/data/walk.mp4";
+    const std::string chain = evaluate("--data '" + clip + "' --frames 6 --chain 2 --max-height 64");
+    int windows = 0, frames = 0;
+    double mean = 0, contrast = 0, sharpness = 0;
+    const size_t row = chain.find("\nmean ", chain.find("\nmean ") + 1); // of both windows
+    REQUIRE(row != std::string::npos);
+    REQUIRE(sscanf(chain.c_str() + row, " mean %d %d %lf %lf %lf", &windows, &frames, &mean, &contrast, &sharpness) == 5);
+    CHECK((windows == 2 && frames == 24));
+    CHECK((mean > 0.8 && mean < 1.25 && contrast > 0.5 && contrast < 1.5 && sharpness > 0.2 && sharpness < 2));
+
+    const std::string levels = evaluate("--data '" + clip + "' --levels 2,2 --max-height 64");
+    for (const char *way : {"\n4x at once ", "\n2x, then 2x ", "\nthe truth "})
+        CHECK(levels.find(way) != std::string::npos);
+}

@@ -113,6 +113,41 @@ TEST_CASE("between key positions velocity is interpolated, beyond them kept")
         CHECK(std::abs(at(time) - expected) < 1e-6);
 }
 
+TEST_CASE("of one given frame it is known which pixels it does not show")
+{
+    torch::NoGradGuard no_grad;
+    const Tensor given = picture(64, 96); // 128 x 192 luma
+    Tensor velocity = torch::zeros({1, 2, 64, 96});
+    auto bridge = [&](double time, int64_t height = 128, int64_t width = 192) {
+        const Pairs pairs = make_pairs(torch::zeros({1, 1}), torch::full({1, 1}, time, torch::kFloat32), torch::kCPU);
+        return bridge_alone(given, height, width, motion_alone(velocity), pairs, 12);
+    };
+    const Bridge still = bridge(8);
+    CHECK((still.estimate - given).abs().max().item<double>() < 1e-5);
+    CHECK(still.uncertainty.max().item<double>() == 0);
+    CHECK(still.hidden.sizes() == torch::IntArrayRef({1, 12, 32, 48}));
+
+    velocity.select(1, 0).fill_(3); // all moves to the right: what comes in from the left nobody has seen
+    const Bridge pan = bridge(8);   // by 24 luma pixels, 12 of these
+    CHECK((pan.estimate.slice(3, 12) - given.slice(3, 0, 84)).abs().max().item<double>() < 1e-4);
+    CHECK(pan.uncertainty.slice(3, 12).max().item<double>() == 0);
+    CHECK(pan.uncertainty.slice(3, 0, 8).min().item<double>() > 0.0999);
+    CHECK((pan.uncertainty.slice(3, 1, 13) <= pan.uncertainty.slice(3, 0, 12)).all().item<bool>());
+    CHECK(torch::equal(bridge(-8).uncertainty.slice(3, 0, 84), torch::zeros({1, 1, 64, 84}))); // the other way in time
+    CHECK(bridge(-8).uncertainty.slice(3, 88).min().item<double>() > 0.0999);
+    // Padding is not shown either.
+    CHECK(bridge(-8, 128, 180).uncertainty.slice(3, 82, 90).min().item<double>() > 0.08);
+
+    Tensor x = (2 * torch::arange(96, torch::kFloat32) - 95).view({1, 1, 1, 96}).expand({1, 1, 64, 96});
+    velocity.zero_();
+    velocity.slice(1, 0, 1) = 0.04 * x; // everything draws apart, a little: nothing is torn
+    CHECK(bridge(8).uncertainty.max().item<double>() == 0);
+    velocity.slice(1, 0, 1) = torch::sign(x); // the halves part by 16 pixels
+    const Tensor torn = bridge(8).uncertainty;
+    CHECK(torn.slice(3, 47, 49).min().item<double>() > 0.08);
+    CHECK(torn.slice(3, 8, 44).max().item<double>() == 0);
+}
+
 TEST_CASE("a camera is put in the place of the sampled one")
 {
     torch::manual_seed(1);

@@ -294,6 +294,30 @@ TEST_CASE("a run leaves its log, its curves and a contact sheet")
     CHECK(!draw_curves(ffmpeg::scratch("no-such-log"), ffmpeg::scratch("x.svg")));
 }
 
+TEST_CASE("the denoiser learns from one given frame as well, and nothing else learns beside it")
+{
+    TrainOptions o = small_run("painter");
+    o.steps = 1;
+    o.stage = "interpolate";
+    o.rate = 1e-6; // a start
+    train::train(o);
+    const std::string start = o.out + ".state";
+    for (int references : {1, 2}) {
+        TrainOptions next = small_run("painted");
+        next.resume = start;
+        next.stage = "denoise";
+        next.start = 0.6;
+        next.synthetic = 0;
+        next.steps = 3;
+        next.references = references;
+        train::train(next);
+        CHECK(largest_difference(start, next.out + ".state", "weight/denoiser.") > 1e-6);
+        for (const char *part : {"weight/encoder.", "weight/planner.", "weight/generator."})
+            CHECK(largest_difference(start, next.out + ".state", part) == 0);
+        CHECK_THAT(ffmpeg::read(next.out + ".log"), Catch::Contains("\"sample_spread\":"));
+    }
+}
+
 TEST_CASE("the teacher learns beside the network and steers it only through the gate")
 {
     torch::manual_seed(3);

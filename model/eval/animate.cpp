@@ -63,7 +63,7 @@ double best_of(const std::vector<Frame> &clip, AVRational rate, const EvalOption
         filter.model = model;
         filter.seed = seed;
         std::vector<Frame> made;
-        run({clip[0]}, rate, {filter_step({{"mode", "animate"}, {"anchor", "first"}}, filter)}, filter.threads,
+        run({clip[0]}, rate, {filter_step({{"mode", "animate"}, {"anchor", "first"}, {"motion", std::to_string(options.motion)}}, filter)}, filter.threads,
             [&](const Frame &frame, double) { made.push_back(frame); });
         double sum = 0;
         for (size_t k = 1; k <= followed; k++)
@@ -107,7 +107,7 @@ void evaluate_animate(const EvalOptions &options)
         std::vector<Tensor> fields;
         for (int seed = 0; seed < options.seeds; seed++) {
             const Drift d = sample_motion(network, packed, clip.height(), clip.width(), middle,
-                                          {1, MARDINI_CAMERA_SAMPLED, seed, 0});
+                                          {options.motion, MARDINI_CAMERA_SAMPLED, seed, 0});
             const Look one = look_at(d);
             for (auto field : {&Look::speed, &Look::folded, &Look::beyond})
                 look.*field += one.*field / options.seeds;

@@ -16,8 +16,11 @@ struct EvalOptions {
     Groups groups;
     std::string json, html;        ///< files to write; empty: none
     int ahead = 0;                 ///< frames to go on for after the first `frames`, instead of dropping some
+    int chain = 0;                 ///< windows to go on for after the first `frames`, instead
+    std::vector<int> levels;       ///< factors whose product is made at once and level by level, instead
     int join = 0;                  ///< frames to join the ends of the first `frames` with, instead
     int seeds = 0;                 ///< motions to sample around the first frame of each clip or picture, instead
+    double motion = 1;             ///< their amount, as of the filter's option
     std::string davis7;            ///< folder of pictures: the literature's protocol instead of `data`
 };
 
@@ -30,6 +33,12 @@ int evaluate_davis7(const EvalOptions &options);
 
 /// Frames that follow a clip against those that really did, the last one repeated, and linear motion. jobs.cpp has it.
 void evaluate_ahead(const EvalOptions &options);
+
+/// What is left of mean, contrast and sharpness after window upon window made from made frames. jobs.cpp has it.
+void evaluate_chain(const EvalOptions &options);
+
+/// Frames far from given ones, made at once and level by level: PSNR, SSIM, sharpness and jerk. jobs.cpp has it.
+void evaluate_levels(const EvalOptions &options);
 
 /// The speed of motion inside a clip and across the join that makes it a loop, pixels a frame. jobs.cpp has it.
 void evaluate_join(const EvalOptions &options);

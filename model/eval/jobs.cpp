@@ -1,4 +1,5 @@
-// `mardini eval --ahead` and `--join`: a clip gone on with against what really followed, and the speed across a loop's join.
+// `mardini eval --ahead`, `--chain`, `--join` and `--levels`: a clip gone on with against what really followed, and far beyond it;
+// the speed across a loop's join; frames far from given ones, made at once or by levels.
 #include "eval.h"
 #include "motion.h"
 
@@ -18,19 +19,45 @@ std::vector<Frame> by_filter(const std::vector<Frame> &given, AVRational rate, c
     return out;
 }
 
+/// Mean and standard deviation, codes.
+std::pair<double, double> moments(const Plane &p)
+{
+    double sum = 0, squares = 0;
+    for (int y = 0; y < p.height; y++)
+        for (int x = 0; x < p.width; x++) {
+            const double code = p.data[y * p.stride + x];
+            sum += code, squares += code * code;
+        }
+    const double n = static_cast<double>(p.width) * p.height, mean = sum / n;
+    return {mean, std::sqrt(std::max(0.0, squares / n - mean * mean))};
+}
+
+/// Mean size of the third difference in time, codes: 0 for what moves evenly, and for what stands.
+double jerk(const std::vector<Frame> &frames)
+{
+    double sum = 0;
+    int64_t count = 0;
+    for (size_t k = 3; k < frames.size(); k++) {
+        Plane p[4];
+        for (size_t i = 0; i < 4; i++)
+            p[i] = plane_of(frames[k - 3 + i], 0);
+        for (int y = 0; y < p[0].height; y++)
+            for (int x = 0; x < p[0].width; x++) {
+                auto code = [&](int i) { return int{p[i].data[y * p[i].stride + x]}; };
+                sum += std::abs(code(3) - 3 * code(2) + 3 * code(1) - code(0));
+            }
+        count += static_cast<int64_t>(p[0].width) * p[0].height;
+    }
+    return sum / static_cast<double>(std::max<int64_t>(count, 1));
+}
+
 struct Sum {
     double psnr_y = 0, ssim_y = 0, gradient = 0, true_gradient = 0, brightness = 0, true_brightness = 0;
     int count = 0;
 
     void add(const Plane &made, const Plane &truth)
     {
-        const auto mean = [](const Plane &p) {
-            double sum = 0;
-            for (int y = 0; y < p.height; y++)
-                for (int x = 0; x < p.width; x++)
-                    sum += p.data[y * p.stride + x];
-            return sum / (static_cast<double>(p.width) * p.height);
-        };
+        const auto mean = [](const Plane &p) { return moments(p).first; };
         psnr_y += std::min(100.0, psnr(mean_squared_error(made, truth))); // a still clip's copy is exact
         ssim_y += ssim(made, truth);
         gradient += eval::gradient(made);
@@ -92,6 +119,91 @@ void evaluate_ahead(const EvalOptions &options)
                         s.gradient / std::max(1e-12, s.true_gradient), s.brightness / std::max(1e-12, s.true_brightness));
         }
     }
+}
+
+void evaluate_chain(const EvalOptions &options)
+{
+    constexpr int window = 12; // frames that the filter makes from its usual five
+    FilterOptions filter = options.filter;
+    filter.model = find_model(filter.model);
+    std::vector<int> told;
+    for (int n : {1, 2, 5, 10, 20, 50, 100})
+        if (n < options.chain)
+            told.push_back(n);
+    told.push_back(options.chain);
+    struct Drifted {
+        double mean = 0, contrast = 0, sharpness = 0;
+    };
+    std::vector<Drifted> sums(told.size());
+    int clips = 0;
+    auto print = [&](const std::string &name, int windows, const Drifted &d) {
+        std::printf("%-20s %8d %8d %8.4f %9.4f %10.3f\n", name.c_str(), windows, windows * window, d.mean, d.contrast, d.sharpness);
+    };
+    std::printf("%-20s %8s %8s %8s %9s %10s\n", "of the last given", "windows", "frames", "mean", "contrast", "sharpness");
+    for_each_clip(options, options.frames, [&](const Clip &clip) {
+        const std::vector<Frame> made = by_filter(clip.frames, clip.rate, filter,
+                                                  {{"mode", "extend"}, {"frames", std::to_string(options.chain * window)}});
+        const Plane last = plane_of(clip.frames.back(), 0);
+        const auto [mean, contrast] = moments(last);
+        for (size_t k = 0; k < told.size(); k++) {
+            const Plane far = plane_of(made.at(clip.frames.size() + static_cast<size_t>(told[k] * window) - 1), 0);
+            const auto [far_mean, far_contrast] = moments(far);
+            const Drifted d{far_mean / std::max(1e-12, mean), far_contrast / std::max(1e-12, contrast),
+                            gradient(far) / std::max(1e-12, gradient(last))};
+            print(clip.name, told[k], d);
+            for (auto field : {&Drifted::mean, &Drifted::contrast, &Drifted::sharpness})
+                sums[k].*field += d.*field;
+        }
+        clips++;
+        std::fflush(stdout);
+    });
+    for (size_t k = 0; k < told.size(); k++) {
+        for (auto field : {&Drifted::mean, &Drifted::contrast, &Drifted::sharpness})
+            sums[k].*field /= clips;
+        print("mean", told[k], sums[k]);
+    }
+}
+
+void evaluate_levels(const EvalOptions &options)
+{
+    FilterOptions filter = options.filter;
+    filter.model = find_model(filter.model);
+    filter.cuts = false;
+    int factor = 1;
+    std::string levels;
+    std::vector<Step> by_levels;
+    auto slower = [&](int times) { return filter_step({{"mode", "slowmo"}, {"factor", std::to_string(times)}}, filter); };
+    for (int level : options.levels) {
+        factor *= level;
+        levels += (levels.empty() ? "" : ", then ") + std::to_string(level) + "x";
+        by_levels.push_back(slower(level));
+    }
+    const std::pair<std::string, std::vector<Step>> ways[] = {{std::to_string(factor) + "x at once", {slower(factor)}}, {levels, by_levels}};
+    std::vector<Sum> sums(2);
+    double jerks[3] = {};
+    int clips = 0;
+    for_each_clip(options, factor + 1, [&](const Clip &clip) {
+        const std::vector<Frame> given = {clip.frames.front(), clip.frames.back()};
+        jerks[2] += jerk(clip.frames);
+        for (size_t m = 0; m < 2; m++) {
+            std::vector<Frame> made;
+            run(given, clip.rate, ways[m].second, filter.threads, [&](const Frame &frame, double) { made.push_back(frame); });
+            if (made.size() != clip.frames.size())
+                throw std::runtime_error("Of " + clip.name + " " + std::to_string(made.size()) + " frames were made, " +
+                                         std::to_string(clip.frames.size()) + " are wanted.");
+            for (size_t k = 1; k + 1 < made.size(); k++)
+                sums[m].add(plane_of(made[k], 0), plane_of(clip.frames[k], 0));
+            jerks[m] += jerk(made);
+        }
+        clips++;
+    });
+    std::printf("%-20s %8s %8s %10s %8s\n", "mean of all clips", "PSNR-Y", "SSIM-Y", "sharpness", "jerk");
+    for (size_t m = 0; m < 2; m++) {
+        const Sum &s = sums[m];
+        std::printf("%-20s %8.2f %8.4f %10.3f %8.2f\n", ways[m].first.c_str(), s.psnr_y / s.count, s.ssim_y / s.count,
+                    s.gradient / std::max(1e-12, s.true_gradient), jerks[m] / clips);
+    }
+    std::printf("%-20s %8s %8s %10s %8.2f\n", "the truth", "", "", "", jerks[2] / clips);
 }
 
 void evaluate_join(const EvalOptions &options)

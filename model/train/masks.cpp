@@ -76,6 +76,8 @@ WindowSize sample_window_size(Stage stage, std::mt19937_64 &random, int referenc
         [[fallthrough]];
     default:
         size = {17, pick(random, {1, 2, 2, 3, 4, 5}), pick(random, {2, 3})};
+        if (stage == Stage::Denoise && chance(random, 0.25))
+            size.given = 1; // what comes into the picture is the denoiser's alone
     }
     if (references > 0) {
         auto [low, high] = given_range(size.positions);

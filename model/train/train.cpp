@@ -8,6 +8,7 @@
 #include "held.h"
 #include "loader.h"
 #include "losses.h"
+#include "../animate.h"
 #include "../precision.h"
 #include "optimizer.h"
 #include "processes.h"
@@ -126,6 +127,19 @@ static void check_frames(const Batch &batch, const Tensor &target, const Output 
     const double made = psnr(output.frames, target);
     figures.add(kind + "_psnr", made);
     figures.add(kind + "_gain", made - psnr(blend, target));
+}
+
+/// What the denoiser starts from. One given frame tells no motion: what is seen with the masked frame before the network's
+/// eyes stands for the motion that the filter samples.
+static Bridge bridge_of(Network &network, const Batch &batch, const Output &output)
+{
+    if (batch.given.size(1) > 1)
+        return output.bridge();
+    torch::NoGradGuard no_grad;
+    Tensor given = batch.given.select(1, 0).repeat_interleave(batch.masked.size(1), 0);
+    Tensor velocity = resize(examples(network, batch).motion.flatten(0, 1), given.size(2), given.size(3));
+    return bridge_alone(given, 2 * given.size(2), 2 * given.size(3), motion_alone(velocity), output.pairs,
+                        network->generator->hidden_channels());
 }
 
 static Network averaged(const Network &network, const Optimizer &optimizer)
@@ -341,12 +355,12 @@ void train(const TrainOptions &options)
             if (stage == Stage::Denoise || stage == Stage::Joint ||
                 (stage == Stage::Decay && network->denoiser->is_trained())) {
                 Autocast autocast(device.type(), bf16);
-                Diffusion sampled = diffusion(network->denoiser, output.bridge(), target);
+                Diffusion sampled = diffusion(network->denoiser, bridge_of(network, batch, output), target);
                 loss.total = stage == Stage::Denoise ? sampled.loss : loss.total + sampled.loss;
                 figures.add("sample_gain", sampled.gain);
                 figures.add("sample_spread", sampled.spread);
                 figures.add("diffusion", 100 * sampled.loss.item<double>());
-                if (diffusion_due && stage != Stage::Denoise) {
+                if (diffusion_due && stage != Stage::Denoise && batch.given.size(1) > 1) {
                     check_diffusion(network, sampled.loss, figures);
                     diffusion_due = false;
                 }
