@@ -108,15 +108,16 @@ struct Evaluate {
         c->add_option("--max-height", o.max_height, "taller clips are scaled down to it")
             ->capture_default_str()
             ->check(CLI::Range(16, 16384));
-        c->add_option("--ahead", o.ahead, "go on for so many frames after those, instead of dropping some")
+        CLI::Option_group *jobs = c->add_option_group("One of these, instead of dropping frames");
+        jobs->require_option(0, 1);
+        jobs->add_option("--ahead", o.ahead, "go on for so many frames after those")->check(CLI::Range(1, 1000));
+        jobs->add_option("--chain", o.chain, "go on for so many windows of 12 frames and tell what is left")
             ->check(CLI::Range(1, 1000));
-        c->add_option("--chain", o.chain, "go on for so many windows of 12 frames and tell what is left, instead")
-            ->check(CLI::Range(1, 1000));
-        c->add_option("--levels", o.levels, "make the product of these factors at once and level by level, instead")
+        jobs->add_option("--levels", o.levels, "make the product of these factors at once and level by level")
             ->delimiter(',')
             ->check(CLI::Range(2, 64));
-        c->add_option("--join", o.join, "join the ends of those by so many frames, instead")->check(CLI::Range(1, 1000));
-        c->add_option("--animate", o.seeds, "sample so many motions around the first frame of each clip or picture, instead")
+        jobs->add_option("--join", o.join, "join the ends of those by so many frames")->check(CLI::Range(1, 1000));
+        jobs->add_option("--animate", o.seeds, "sample so many motions around the first frame of each clip or picture")
             ->check(CLI::Range(2, 64));
         c->add_option("--motion", o.motion, "amount of that motion")->capture_default_str()->check(CLI::Range(0.0, 10.0));
         c->add_option("--against", o.against, "score this too")->check(CLI::IsMember({"blend"}));
@@ -137,6 +138,7 @@ struct Evaluate {
 
     void run()
     {
+        options.filter.model = mardini::eval::find_model(options.filter.model);
         if (!protocol.empty()) {
             if (protocol[0] != "davis7")
                 throw std::runtime_error("The protocol \"" + protocol[0] + "\" is unknown: davis7 exists.");
@@ -155,15 +157,15 @@ struct Evaluate {
         }
         if (options.ahead)
             evaluate_ahead(options);
-        if (options.join)
+        else if (options.join)
             evaluate_join(options);
-        if (options.seeds)
+        else if (options.seeds)
             evaluate_animate(options);
-        if (options.chain)
+        else if (options.chain)
             evaluate_chain(options);
-        if (!options.levels.empty())
+        else if (!options.levels.empty())
             evaluate_levels(options);
-        if (!options.ahead && !options.join && !options.seeds && !options.chain && options.levels.empty())
+        else
             left_out = evaluate(options);
     }
 };

@@ -76,6 +76,16 @@ TEST_CASE("eval tells how a clip goes on and how it loops")
     CHECK(std::count(join.begin(), join.end(), '\n') == 2);
 }
 
+TEST_CASE("eval does one thing at a time, and says so")
+{
+    const std::string program = ffmpeg::environment("MARDINI_BUILD", MARDINI_BUILD) + "/mardini";
+    const ffmpeg::Output both = ffmpeg::shell("'" + program + "' eval --data . --ahead 2 --join 5");
+    CHECK(both.status != 0);
+    CHECK(both.out.empty());
+    CHECK(both.err.find("--ahead") != std::string::npos);
+    CHECK(both.err.find("--join") != std::string::npos);
+}
+
 TEST_CASE("a drift's figures: speed, folds, what no camera does")
 {
     using namespace mardini;

@@ -55,12 +55,11 @@ double best_pan(const std::vector<Frame> &clip)
 }
 
 /// The best of the seeds, the given frame first, by mean PSNR of the frames that followed it.
-double best_of(const std::vector<Frame> &clip, AVRational rate, const EvalOptions &options, const std::string &model)
+double best_of(const std::vector<Frame> &clip, AVRational rate, const EvalOptions &options)
 {
     double best = -std::numeric_limits<double>::infinity();
     for (int seed = 0; seed < options.seeds; seed++) {
         FilterOptions filter = options.filter;
-        filter.model = model;
         filter.seed = seed;
         std::vector<Frame> made;
         run({clip[0]}, rate, {filter_step({{"mode", "animate"}, {"anchor", "first"}, {"motion", std::to_string(options.motion)}}, filter)}, filter.threads,
@@ -77,7 +76,7 @@ double best_of(const std::vector<Frame> &clip, AVRational rate, const EvalOption
 
 void evaluate_animate(const EvalOptions &options)
 {
-    const std::string model = find_model(options.filter.model);
+    const std::string &model = options.filter.model;
     Network network = load_network(model);
     if (!network->sampler)
         throw std::runtime_error("\"" + model + "\" samples no motion.");
@@ -118,7 +117,7 @@ void evaluate_animate(const EvalOptions &options)
         std::printf("%-20s %9.2f %8.2f%% %13.0f%% %8.2f", clip.name.c_str(), look.speed, 100 * look.folded,
                     100 * look.beyond, spread);
         if (clip.frames.size() > followed) {
-            const double best = best_of(clip.frames, clip.rate, options, model), panned = best_pan(clip.frames);
+            const double best = best_of(clip.frames, clip.rate, options), panned = best_pan(clip.frames);
             std::printf(" %9.2f %9.2f %10.2f", best, panned, pan(clip.frames, 0, 0));
             best_mean += best;
             pan_mean += panned;

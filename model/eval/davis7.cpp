@@ -117,7 +117,6 @@ int evaluate_davis7(const EvalOptions &options)
 {
     const std::vector<std::vector<std::string>> sequences = find_sequences(options.davis7);
     FilterOptions filter = options.filter;
-    filter.model = find_model(filter.model);
     filter.cuts = false; // the protocol wants seven made frames of every chunk
     Davis7 ours, blend;
     for (const std::vector<std::string> &pictures : sequences)

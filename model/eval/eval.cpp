@@ -56,7 +56,6 @@ class Run {
 public:
     explicit Run(const EvalOptions &options) : options_(options)
     {
-        options_.filter.model = find_model(options.filter.model);
         results_.settings = settings(options_);
         results_.groups = options.groups;
         if (!options.without.empty()) {

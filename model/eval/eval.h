@@ -10,7 +10,7 @@ struct EvalOptions {
     std::vector<int> factors{2, 4, 8}; ///< of each so many frames one is kept
     int frames = 17;               ///< of a clip, from its start, at most
     int max_height = 360;          ///< taller clips are scaled to it
-    FilterOptions filter;
+    FilterOptions filter;          ///< its model is a path: find_model()
     std::string against;           ///< "" or "blend": score it too
     std::string without;           ///< "" or "planner" or "match": score the network with that off too
     Groups groups;

@@ -92,12 +92,10 @@ void evaluate_ahead(const EvalOptions &options)
 {
     const char *const methods[] = {"mardini", "last frame", "linear motion"};
     std::vector<std::vector<Sum>> sums(3, std::vector<Sum>(static_cast<size_t>(options.ahead)));
-    FilterOptions filter = options.filter;
-    filter.model = find_model(filter.model);
     for_each_clip(options, options.frames + options.ahead, [&](const Clip &clip) {
         const size_t n = static_cast<size_t>(options.frames);
         const std::vector<Frame> given(clip.frames.begin(), clip.frames.begin() + options.frames);
-        const std::vector<Frame> made = by_filter(given, clip.rate, filter, {{"mode", "extend"}, {"frames", std::to_string(options.ahead)}});
+        const std::vector<Frame> made = by_filter(given, clip.rate, options.filter, {{"mode", "extend"}, {"frames", std::to_string(options.ahead)}});
         const Blocks blocks = match_blocks(plane_of(given[n - 2], 0), plane_of(given[n - 1], 0));
         std::printf("%-20s", clip.name.c_str());
         for (size_t k = 0; k < sums[0].size(); k++) {
@@ -124,8 +122,6 @@ void evaluate_ahead(const EvalOptions &options)
 void evaluate_chain(const EvalOptions &options)
 {
     constexpr int window = 12; // frames that the filter makes from its usual five
-    FilterOptions filter = options.filter;
-    filter.model = find_model(filter.model);
     std::vector<int> told;
     for (int n : {1, 2, 5, 10, 20, 50, 100})
         if (n < options.chain)
@@ -141,7 +137,7 @@ void evaluate_chain(const EvalOptions &options)
     };
     std::printf("%-20s %8s %8s %8s %9s %10s\n", "of the last given", "windows", "frames", "mean", "contrast", "sharpness");
     for_each_clip(options, options.frames, [&](const Clip &clip) {
-        const std::vector<Frame> made = by_filter(clip.frames, clip.rate, filter,
+        const std::vector<Frame> made = by_filter(clip.frames, clip.rate, options.filter,
                                                   {{"mode", "extend"}, {"frames", std::to_string(options.chain * window)}});
         const Plane last = plane_of(clip.frames.back(), 0);
         const auto [mean, contrast] = moments(last);
@@ -167,7 +163,6 @@ void evaluate_chain(const EvalOptions &options)
 void evaluate_levels(const EvalOptions &options)
 {
     FilterOptions filter = options.filter;
-    filter.model = find_model(filter.model);
     filter.cuts = false;
     int factor = 1;
     std::string levels;
@@ -208,12 +203,10 @@ void evaluate_levels(const EvalOptions &options)
 
 void evaluate_join(const EvalOptions &options)
 {
-    FilterOptions filter = options.filter;
-    filter.model = find_model(filter.model);
     std::printf("%-20s %10s %10s %10s %10s\n", "clip", "inside", "varies by", "join", "join/inside");
     for_each_clip(options, options.frames, [&](const Clip &clip) {
         const std::vector<Frame> &given = clip.frames;
-        std::vector<Frame> loop = by_filter(given, clip.rate, filter, {{"mode", "loop"}, {"frames", std::to_string(options.join)}});
+        std::vector<Frame> loop = by_filter(given, clip.rate, options.filter, {{"mode", "loop"}, {"frames", std::to_string(options.join)}});
         if (loop.size() != given.size() + static_cast<size_t>(options.join))
             throw std::runtime_error("The loop of " + clip.name + " has " + std::to_string(loop.size()) + " frames.");
         loop.push_back(given[0]);
