@@ -523,9 +523,11 @@ float Engine::compose_frame(const Given &before, const Given &after, const Refin
         Tensor still = (a.slice(1, 0, 4) - b.slice(1, 0, 4)).abs();
         sample_timer.stop();
         Profile::Timer head_timer(profile_, Stage::Head);
-        Finish f = network_->generator->finish(composite, difference, still, band(hidden));
-        if (alone)
-            f = {at::zeros_like(f.residual), at::zeros_like(f.visibility), at::zeros_like(f.uncertainty)};
+        auto nothing = [&](int64_t channels) {
+            return at::zeros({1, channels, composite.size(2), composite.size(3)}, composite.options());
+        };
+        const Finish f = alone ? Finish{nothing(packed_channels), nothing(4 * num_candidates), nothing(1)}
+                               : network_->generator->finish(composite, difference, still, band(hidden));
         head_timer.stop();
         Profile::Timer store_timer(profile_, Stage::Store);
         Tensor logits = c.prior + unpack_logits(f.visibility), change = vanish * f.residual;

@@ -33,7 +33,7 @@ double pan(const std::vector<Frame> &clip, int x, int y)
                 const double d = first.data[from_row * first.stride + from_column] - truth.data[row * truth.stride + column];
                 error += d * d;
             }
-        sum += std::min(100.0, psnr(error / (static_cast<double>(truth.width) * truth.height)));
+        sum += bounded_psnr(error / (static_cast<double>(truth.width) * truth.height));
     }
     return sum / followed;
 }
@@ -66,7 +66,7 @@ double best_of(const std::vector<Frame> &clip, AVRational rate, const EvalOption
             [&](const Frame &frame, double) { made.push_back(frame); });
         double sum = 0;
         for (size_t k = 1; k <= followed; k++)
-            sum += std::min(100.0, psnr(mean_squared_error(plane_of(made.at(k), 0), plane_of(clip[k], 0))));
+            sum += bounded_psnr(mean_squared_error(plane_of(made.at(k), 0), plane_of(clip[k], 0)));
         best = std::max(best, sum / followed);
     }
     return best;

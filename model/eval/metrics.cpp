@@ -33,6 +33,11 @@ double psnr(double mean_squared_error)
                                   : std::numeric_limits<double>::infinity();
 }
 
+double bounded_psnr(double mean_squared_error)
+{
+    return std::min(100.0, psnr(mean_squared_error));
+}
+
 static constexpr int window = 11;
 
 static std::array<double, window> gaussian()

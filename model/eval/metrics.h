@@ -23,6 +23,9 @@ double mean_squared_error(const Plane &made, const Plane &truth);
 /// dB of a peak of 255; infinite for 0.
 double psnr(double mean_squared_error);
 
+/// The same, 100 at most: for means over frames of which some may be equal.
+double bounded_psnr(double mean_squared_error);
+
 /// Structural similarity (Wang et al. 2004): Gaussian window 11x11 of sigma 1.5, K1 .01, K2 .03, L 255, mean over
 /// the places where the window lies inside. Sides of 11 and more.
 double ssim(const Plane &made, const Plane &truth);
