@@ -12,6 +12,7 @@ static constexpr int patch = 12;
 static constexpr double temperature = 0.05; ///< of the softmax over cells
 static constexpr double distance_penalty = 0.2; ///< logits a cell: near matches are likelier
 static constexpr int match_rows = 16; ///< of cells: nothing is looked for more than 128 pixels above or below
+static constexpr int match_support = 2; ///< cells on either side that say where a match lies
 static constexpr int match_reach = 2; ///< cells around the best match that refine where it lies
 static constexpr double texture_floor = 0.1; ///< a patch flatter than this is not blown up to unit length
 
@@ -71,12 +72,35 @@ static Tensor distance_cost(const Tensor &cells)
     return (distance_penalty * at::cdist(cells.t(), cells.t())).masked_fill(too_far, 1e4).unsqueeze(0);
 }
 
+/// Mean over the pairs of cells around each that lie alike: what is repeated, or torn by noise, is told apart by what
+/// surrounds it. (n,hw,hw)
+static Tensor averaged(const Tensor &products, int64_t h, int64_t w)
+{
+    auto along = [](const Tensor &v, int64_t from, int64_t to, int64_t length) {
+        Tensor sum = v.clone(), count = at::ones({length, length}, v.options());
+        for (int64_t d = 1; d <= std::min<int64_t>(match_support, length - 1); d++) {
+            const int64_t n = length - d;
+            auto add = [&](int64_t at, int64_t other) {
+                sum.narrow(from, at, n).narrow(to, at, n).add_(v.narrow(from, other, n).narrow(to, other, n));
+                count.narrow(0, at, n).narrow(1, at, n).add_(1);
+            };
+            add(0, d);
+            add(d, 0);
+        }
+        std::vector<int64_t> shape(5, 1);
+        shape[from] = shape[to] = length;
+        return sum / count.view(shape);
+    };
+    const int64_t n = products.size(0);
+    return along(along(products.view({n, h, w, h, w}), 2, 4, w), 1, 3, h).reshape({n, h * w, h * w});
+}
+
 /// match() without gradients on the processor: no more than one matrix of all pairs of cells.
 static Match searched_match(const Tensor &left, const Tensor &right, int64_t h, int64_t w)
 {
     const bool bf16 = at::autocast::is_autocast_enabled(at::kCPU);
     auto ready = [&](const Tensor &x) { return x[0].t().to(bf16 ? at::kBFloat16 : at::kFloat).contiguous(); };
-    Searched s = search_cells(ready(left), ready(right), h, w, distance_penalty, match_rows, match_reach);
+    Searched s = search_cells(ready(left), ready(right), h, w, match_support, distance_penalty, match_rows, match_reach);
     Tensor cells = cell_grid(at::empty({1, 1, h, w}, torch::kFloat32));
     auto displacement = [&](const Tensor &to) { return ((to - cells) * 8).view({1, 2, h, w}); };
     return {displacement(s.forward), displacement(s.backward), s.sure_there.view({1, 1, h, w}),
@@ -92,7 +116,7 @@ Match EncoderImpl::match(const Features &a, const Features &b)
     Tensor right = at::cat({b.descriptor.flatten(2), b.learned.flatten(2)}, 1);
     if (n == 1 && search_is_possible(left))
         return searched_match(left, right, h, w);
-    Tensor logits = at::bmm(left.transpose(1, 2), right) - distance_cost(cells); // (n,hw,hw)
+    Tensor logits = averaged(at::bmm(left.transpose(1, 2), right), h, w) - distance_cost(cells); // (n,hw,hw)
     auto displacement = [&](int64_t over) { // expected cell around the best, less one's own, in pixels
         // Over all cells the mean of two good matches would be a place where neither is.
         auto [x, y] = std::pair(cells.slice(0, 0, 1), cells.slice(0, 1, 2)); // (1,hw)
@@ -122,7 +146,7 @@ double unlikeness(const Features &a, const Features &b)
     Tensor there, back; // (hw)
     if (search_is_possible(descriptor)) {
         Searched s = search_cells((descriptor[0] / temperature).t().contiguous(), b.descriptor[0].flatten(1).t().contiguous(),
-                                  a.descriptor.size(2), a.descriptor.size(3), distance_penalty, match_rows, -1);
+                                  a.descriptor.size(2), a.descriptor.size(3), 0, distance_penalty, match_rows, -1);
         there = s.there, back = s.back;
     } else {
         Tensor logits = at::bmm(descriptor.transpose(1, 2), b.descriptor.flatten(2)) / temperature - distance_cost(cells);

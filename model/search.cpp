@@ -25,6 +25,9 @@ struct SearchKernel {
                          int64_t y, float *to);
     void (*distance_row)(const float *a, const float *b, int64_t C, int64_t plane, int64_t w, float *out);
     void (*interleave_row)(const float *const *channels, int64_t C, int64_t w, bool bf16, void *out);
+    void (*widen_row)(const void *products, bool bf16, int64_t n, float *out);
+    void (*add_row)(const float *from, int64_t n, float *to);
+    void (*narrow_row)(const float *from, const float *scale, int64_t n, bool bf16, void *products);
     float (*logits_row)(const void *products, bool bf16, const float *cost, int64_t n, float *out, int32_t *where);
     void (*best_of_columns)(const float *logits, int32_t row, int64_t n, float *most, int32_t *where);
     float (*sum_row)(const float *logits, float most, int64_t n);
@@ -162,9 +165,10 @@ struct Columns {
 
 class Search {
 public:
-    Search(const at::Tensor &left, const at::Tensor &right, int64_t h, int64_t w, double penalty, int rows, int reach)
-        : left_(left.contiguous()), right_(right.contiguous()), h_(h), w_(w), n_(h * w), rows_(rows), reach_(reach),
-          bf16_(left.scalar_type() == at::kBFloat16), cost_(h * (2 * w - 1)), row_most_(n_), row_sum_(n_), row_best_(n_)
+    Search(const at::Tensor &left, const at::Tensor &right, int64_t h, int64_t w, int support, double penalty, int rows,
+           int reach)
+        : left_(left.contiguous()), right_(right.contiguous()), h_(h), w_(w), n_(h * w), support_(support), rows_(rows),
+          reach_(reach), bf16_(left.scalar_type() == at::kBFloat16), cost_(h * (2 * w - 1)), row_most_(n_), row_sum_(n_), row_best_(n_)
     {
         for (int64_t y = 0; y < h; y++)
             for (int64_t x = 0; x < 2 * w - 1; x++)
@@ -186,6 +190,13 @@ public:
         found.back = at::empty({n_}, floats.dtype(at::kLong));
         if (all) {
             products_ = at::empty({num_products_}, left_.options());
+            each_slice([&](int64_t s) {
+                each_block(s, [&](const Block &b) {
+                    multiply(b, products_.narrow(0, product_at_[b.first] + b.begin, size(b)));
+                });
+            });
+            if (support_ > 0)
+                average();
             found.forward = at::empty({2, n_}, floats);
             found.backward = at::empty({2, n_}, floats);
             found.sure_there = at::empty({n_}, floats);
@@ -245,6 +256,62 @@ private:
             each_block(s, body);
     }
 
+    static int64_t size(const Block &b) { return (b.last - b.first) * (b.end - b.begin); }
+
+    void multiply(const Block &b, const at::Tensor &out) const
+    {
+        const int64_t rows = b.last - b.first, width = b.end - b.begin;
+        at::Tensor products = out.view({rows, width});
+        at::mm_out(products, left_.narrow(0, b.first, rows), right_.narrow(0, b.begin, width).t());
+    }
+
+    /// Each product becomes the mean of those around it that lie alike, along rows first and then along columns, for one
+    /// vertical displacement after the other. What no match may reach stays as it is.
+    void average()
+    {
+        const SearchKernel &k = kernel();
+        const int64_t far = std::min<int64_t>(rows_ + std::max(reach_, 0), h_ - 1), tile = w_ * w_, ring = 2 * support_ + 1;
+        // How many of the neighbours lie within both maps: their inverse, by the two columns.
+        std::vector<float> share(tile);
+        for (int64_t x = 0; x < w_; x++)
+            for (int64_t u = 0; u < w_; u++)
+                share[x * w_ + u] = 1.0f / static_cast<float>(1 + std::min<int64_t>(support_, std::min(x, u)) +
+                                                              std::min<int64_t>(support_, w_ - 1 - std::max(x, u)));
+        const int64_t bytes = left_.element_size();
+        char *products = static_cast<char *>(products_.data_ptr()); // each is read before its mean takes its place
+        at::parallel_for(-far, far + 1, 1, [&](int64_t begin, int64_t end) {
+            std::vector<float> raw(tile), rows(ring * tile), sum(tile), scale(w_);
+            for (int64_t apart = begin; apart < end; apart++) {
+                const int64_t first = std::max<int64_t>(0, -apart), last = std::min(h_, h_ - apart); // rows of the left map
+                for (int64_t y = first; y < last + support_; y++) {
+                    if (y < last) {
+                        float *row = &rows[y % ring * tile];
+                        std::fill(row, row + tile, 0.0f);
+                        for (int64_t x = 0; x < w_; x++)
+                            k.widen_row(products + (product_at_[y * w_ + x] + (y + apart) * w_) * bytes, bf16_, w_, &raw[x * w_]);
+                        for (int64_t x = 0; x < w_; x++)
+                            for (int64_t d = std::max<int64_t>(-support_, -x); d <= std::min<int64_t>(support_, w_ - 1 - x); d++)
+                                k.add_row(&raw[(x + d) * w_ + std::max<int64_t>(d, 0)], w_ - std::abs(d),
+                                          row + x * w_ + std::max<int64_t>(-d, 0));
+                    }
+                    const int64_t middle = y - support_;
+                    if (middle < first)
+                        continue;
+                    const int64_t top = std::max(middle - support_, first), bottom = std::min(middle + support_, last - 1);
+                    std::fill(sum.begin(), sum.end(), 0.0f);
+                    for (int64_t at = top; at <= bottom; at++)
+                        k.add_row(&rows[at % ring * tile], tile, sum.data());
+                    for (int64_t x = 0; x < w_; x++) {
+                        for (int64_t u = 0; u < w_; u++)
+                            scale[u] = share[x * w_ + u] / static_cast<float>(bottom - top + 1);
+                        k.narrow_row(&sum[x * w_], scale.data(), w_, bf16_,
+                                     products + (product_at_[middle * w_ + x] + (middle + apart) * w_) * bytes);
+                    }
+                }
+            }
+        });
+    }
+
     /// The distance's cost from cell i to every cell of the block.
     void cost_row(int64_t i, const Block &b, float *out) const
     {
@@ -283,10 +350,11 @@ private:
         at::Tensor scratch = reach_ < 0 ? at::empty({block_rows * n_}, left_.options()) : at::Tensor();
         each_block(s, [&](const Block &b) {
             const int64_t rows = b.last - b.first, width = b.end - b.begin;
-            at::Tensor out = reach_ < 0 ? scratch : products_.narrow(0, product_at_[b.first] + b.begin, rows * width);
-            out = out.narrow(0, 0, rows * width).view({rows, width});
-            at::mm_out(out, left_.narrow(0, b.first, rows), right_.narrow(0, b.begin, width).t());
-            const char *products = static_cast<const char *>(out.data_ptr());
+            if (reach_ < 0)
+                multiply(b, scratch.narrow(0, 0, size(b)));
+            const char *products = reach_ < 0 ? static_cast<const char *>(scratch.data_ptr())
+                                              : static_cast<const char *>(products_.data_ptr()) +
+                                                    (product_at_[b.first] + b.begin) * left_.element_size();
             before = c.most;
             for (int64_t r = 0; r < rows; r++) {
                 const int64_t i = b.first + r;
@@ -356,7 +424,7 @@ private:
 
     at::Tensor left_, right_, products_;
     int64_t h_, w_, n_;
-    int rows_, reach_;
+    int support_, rows_, reach_;
     bool bf16_;
     std::vector<int64_t> product_at_; // of each row: where its product with column 0 would lie
     int64_t num_products_ = 0;
@@ -368,11 +436,11 @@ private:
 
 } // namespace
 
-Searched search_cells(const at::Tensor &left, const at::Tensor &right, int64_t h, int64_t w, double penalty, int rows,
-                      int reach)
+Searched search_cells(const at::Tensor &left, const at::Tensor &right, int64_t h, int64_t w, int support, double penalty,
+                      int rows, int reach)
 {
     TORCH_CHECK(h * w % slack == 0, "A map of ", h, "x", w, " cells: their number must be a multiple of ", slack, ".");
-    return Search(left, right, h, w, penalty, rows, reach).run();
+    return Search(left, right, h, w, support, penalty, rows, reach).run();
 }
 
 } // namespace mardini

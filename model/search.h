@@ -24,7 +24,8 @@ at::Tensor mean_distance(const at::Tensor &a, const at::Tensor &b);
 /// bfloat16, channels innermost.
 at::Tensor side_by_side(const std::vector<at::Tensor> &parts, at::ScalarType type);
 
-/// What all pairs of the cells of two maps say, with logits left right^T - penalty * distance in cells.
+/// What all pairs of the cells of two maps say, with logits left right^T, averaged over pairs around that lie alike, less
+/// penalty * distance in cells.
 struct Searched {
     at::Tensor there, back; ///< (cells) int64: the best of the other map's cells, for each of a; for each of b
     // Undefined unless asked for:
@@ -33,9 +34,10 @@ struct Searched {
 };
 
 ///   left, right  (h*w,K) of one type, float32 or bfloat16
+///   support      cells on either side that a pair's product is averaged over, displaced alike; 0: none
 ///   rows         of cells that a match may lie above or below
 ///   reach        cells around the best that the mean takes in; -1: only the best are wanted
-Searched search_cells(const at::Tensor &left, const at::Tensor &right, int64_t h, int64_t w, double penalty, int rows,
-                      int reach);
+Searched search_cells(const at::Tensor &left, const at::Tensor &right, int64_t h, int64_t w, int support, double penalty,
+                      int rows, int reach);
 
 } // namespace mardini

@@ -93,6 +93,46 @@ INLINE vf load_products(const void *p, int64_t x, bool bf16)
     return v;
 }
 
+/// n products -> floats
+static void widen_row(const void *products, bool bf16, int64_t n, float *out)
+{
+    int64_t x = 0;
+    for (; x + LANES <= n; x += LANES)
+        store(out + x, load_products(products, x, bf16));
+    for (; x < n; x++) {
+        if (bf16) {
+            const uint32_t bits = static_cast<uint32_t>(static_cast<const uint16_t *>(products)[x]) << 16;
+            memcpy(out + x, &bits, sizeof(bits));
+        } else {
+            out[x] = static_cast<const float *>(products)[x];
+        }
+    }
+}
+
+/// to += from
+static void add_row(const float *from, int64_t n, float *to)
+{
+    for (int64_t x = 0; x < n; x += LANES)
+        store_some(to + x, load_some(to + x, n - x) + load_some(from + x, n - x), n - x);
+}
+
+/// floats * scale -> n products, rounded to the nearest if `bf16`
+static void narrow_row(const float *from, const float *scale, int64_t n, bool bf16, void *products)
+{
+    for (int64_t x = 0; x < n; x += LANES) {
+        vf v = load_some(from + x, n - x) * load_some(scale + x, n - x);
+        if (!bf16) {
+            store_some(static_cast<float *>(products) + x, v, n - x);
+            continue;
+        }
+        vu bits;
+        memcpy(&bits, &v, sizeof(bits));
+        v16 top = __builtin_convertvector((bits + 0x7fff + (bits >> 16 & 1)) >> 16, v16);
+        for (int64_t i = 0; i < (n - x < LANES ? n - x : LANES); i++)
+            static_cast<uint16_t *>(products)[x + i] = top[i];
+    }
+}
+
 /// Products less the distance's cost -> logits of one row; its largest and where that is.
 static float logits_row(const void *products, bool bf16, const float *cost, int64_t n, float *out, int32_t *where)
 {
@@ -220,5 +260,6 @@ static void interleave_row(const float *const *channels, int64_t C, int64_t w, b
     }
 }
 
-static const SearchKernel kernel = {normalize_row,   correlate_row, bilinear_row, distance_row,    interleave_row, logits_row,
-                                    best_of_columns, sum_row,       sum_columns,  rescale_columns, agree_row};
+static const SearchKernel kernel = {normalize_row, correlate_row, bilinear_row, distance_row,    interleave_row,
+                                    widen_row,     add_row,       narrow_row,   logits_row,      best_of_columns,
+                                    sum_row,       sum_columns,   rescale_columns, agree_row};

@@ -336,6 +336,22 @@ TEST_CASE("a convolution's input in one pass is that of cat, whatever the layout
     }
 }
 
+TEST_CASE("matches: what lies around a cell tells where it went")
+{
+    torch::manual_seed(1);
+    const int64_t h = 16, w = 32, channels = 16;
+    const Tensor field = torch::randn({h + 1, w + 3, channels});
+    const Tensor left = field.slice(0, 1).slice(1, 3).reshape({h * w, channels}); // one's (y,x) is the other's (y+1,x+3)
+    const Tensor right = (field.slice(0, 0, h).slice(1, 0, w) + 1.5 * torch::randn({h, w, channels})).reshape({h * w, channels});
+    auto found = [&](int support) { // share of those that are not at the border
+        const Tensor there = search_cells(left, right, h, w, support, /*penalty=*/0, /*rows=*/16, /*reach=*/0).there;
+        const Tensor hit = (there == torch::arange(h * w) + w + 3).view({h, w}).slice(0, 0, h - 1).slice(1, 0, w - 3);
+        return hit.to(torch::kFloat).mean().item<double>();
+    };
+    CHECK(found(0) < 0.6); // each by itself drowns in noise
+    CHECK(found(2) > 0.95);
+}
+
 TEST_CASE("the filter's frames are the network's")
 {
     torch::NoGradGuard no_grad;
