@@ -33,7 +33,10 @@ double psnr(const Tensor &x, const Tensor &y)
 
 /// Of sharpness_distance(): at 0.1 a run with a falling rate came out sharper and lower in PSNR than it began
 /// (doc/training.md).
-static constexpr double sharpness_weight = 0.04;
+static constexpr double sharpness_weight = 0.02;
+
+/// Likewise, of the composite: an output head that is to make up for a blurred one draws dots.
+static constexpr double choice_weight = 0.05;
 
 /// Of fidelity_distance().
 static constexpr double fidelity_weight = 0.15;
@@ -51,7 +54,8 @@ Tensor sharpness_distance(const Tensor &made, const Tensor &truth)
         Tensor dx = (y.slice(3, 1) - y.slice(3, 0, -1)).abs(), dy = (y.slice(2, 1) - y.slice(2, 0, -1)).abs();
         return at::avg_pool2d(dx.slice(2, 1) + dy.slice(3, 1), {31, 31}, {32, 32}) + 0.01;
     };
-    return (edges(made) / edges(truth)).log().abs().mean();
+    Tensor ratio = (edges(made) / edges(truth)).log();
+    return (ratio.abs() + 2 * ratio.square()).mean();
 }
 
 Tensor fidelity_distance(const Tensor &made, const Tensor &truth)
@@ -85,7 +89,8 @@ Losses losses(const Output &o, const Tensor &target, const Tensor &flow, const T
     // Bends are for motion that is not uniform.
     l.total = l.total + 1e-3 * (o.refined.half.bend / 8).square().mean();
 
-    l.total = l.total + sharpness_weight * sharpness_distance(o.frames, target);
+    l.total = l.total + sharpness_weight * sharpness_distance(o.frames, target) +
+              choice_weight * sharpness_distance(o.composite, target);
     l.total = l.total + fidelity_weight * fidelity_distance(o.frames, target);
 
     l.has_flow = flow.defined();
