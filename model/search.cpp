@@ -27,7 +27,7 @@ struct SearchKernel {
     void (*interleave_row)(const float *const *channels, int64_t C, int64_t w, bool bf16, void *out);
     void (*widen_row)(const void *products, bool bf16, int64_t n, float *out);
     void (*add_row)(const float *from, int64_t n, float *to);
-    void (*narrow_row)(const float *from, const float *scale, int64_t n, bool bf16, void *products);
+    void (*narrow_row)(const float *from, const float *share, float rows, int64_t n, bool bf16, void *products);
     float (*logits_row)(const void *products, bool bf16, const float *cost, int64_t n, float *out, int32_t *where);
     void (*best_of_columns)(const float *logits, int32_t row, int64_t n, float *most, int32_t *where);
     float (*sum_row)(const float *logits, float most, int64_t n);
@@ -189,7 +189,7 @@ public:
         found.there = at::empty({n_}, floats.dtype(at::kLong));
         found.back = at::empty({n_}, floats.dtype(at::kLong));
         if (all) {
-            products_ = at::empty({num_products_}, left_.options());
+            products_ = at::empty({num_products_ + slack}, left_.options());
             each_slice([&](int64_t s) {
                 each_block(s, [&](const Block &b) {
                     multiply(b, products_.narrow(0, product_at_[b.first] + b.begin, size(b)));
@@ -280,7 +280,7 @@ private:
         const int64_t bytes = left_.element_size();
         char *products = static_cast<char *>(products_.data_ptr()); // each is read before its mean takes its place
         at::parallel_for(-far, far + 1, 1, [&](int64_t begin, int64_t end) {
-            std::vector<float> raw(tile), rows(ring * tile), sum(tile), scale(w_);
+            std::vector<float> raw(tile + slack), rows(ring * tile), sum(tile);
             for (int64_t apart = begin; apart < end; apart++) {
                 const int64_t first = std::max<int64_t>(0, -apart), last = std::min(h_, h_ - apart); // rows of the left map
                 for (int64_t y = first; y < last + support_; y++) {
@@ -301,12 +301,9 @@ private:
                     std::fill(sum.begin(), sum.end(), 0.0f);
                     for (int64_t at = top; at <= bottom; at++)
                         k.add_row(&rows[at % ring * tile], tile, sum.data());
-                    for (int64_t x = 0; x < w_; x++) {
-                        for (int64_t u = 0; u < w_; u++)
-                            scale[u] = share[x * w_ + u] / static_cast<float>(bottom - top + 1);
-                        k.narrow_row(&sum[x * w_], scale.data(), w_, bf16_,
+                    for (int64_t x = 0; x < w_; x++)
+                        k.narrow_row(&sum[x * w_], &share[x * w_], static_cast<float>(bottom - top + 1), w_, bf16_,
                                      products + (product_at_[middle * w_ + x] + (middle + apart) * w_) * bytes);
-                    }
                 }
             }
         });

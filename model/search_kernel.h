@@ -93,20 +93,19 @@ INLINE vf load_products(const void *p, int64_t x, bool bf16)
     return v;
 }
 
-/// n products -> floats
+/// To bfloat16, rounded to the nearest, ties to even.
+INLINE v16 rounded(vf v)
+{
+    vu bits;
+    memcpy(&bits, &v, sizeof(bits));
+    return __builtin_convertvector((bits + 0x7fff + (bits >> 16 & 1)) >> 16, v16);
+}
+
+/// n products -> floats; both sides are read and written up to a vector past their end
 static void widen_row(const void *products, bool bf16, int64_t n, float *out)
 {
-    int64_t x = 0;
-    for (; x + LANES <= n; x += LANES)
+    for (int64_t x = 0; x < n; x += LANES)
         store(out + x, load_products(products, x, bf16));
-    for (; x < n; x++) {
-        if (bf16) {
-            const uint32_t bits = static_cast<uint32_t>(static_cast<const uint16_t *>(products)[x]) << 16;
-            memcpy(out + x, &bits, sizeof(bits));
-        } else {
-            out[x] = static_cast<const float *>(products)[x];
-        }
-    }
 }
 
 /// to += from
@@ -116,20 +115,17 @@ static void add_row(const float *from, int64_t n, float *to)
         store_some(to + x, load_some(to + x, n - x) + load_some(from + x, n - x), n - x);
 }
 
-/// floats * scale -> n products, rounded to the nearest if `bf16`
-static void narrow_row(const float *from, const float *scale, int64_t n, bool bf16, void *products)
+/// floats * share / rows -> n products
+static void narrow_row(const float *from, const float *share, float rows, int64_t n, bool bf16, void *products)
 {
     for (int64_t x = 0; x < n; x += LANES) {
-        vf v = load_some(from + x, n - x) * load_some(scale + x, n - x);
+        vf v = load_some(from + x, n - x) * (load_some(share + x, n - x) / rows);
         if (!bf16) {
             store_some(static_cast<float *>(products) + x, v, n - x);
             continue;
         }
-        vu bits;
-        memcpy(&bits, &v, sizeof(bits));
-        v16 top = __builtin_convertvector((bits + 0x7fff + (bits >> 16 & 1)) >> 16, v16);
-        for (int64_t i = 0; i < (n - x < LANES ? n - x : LANES); i++)
-            static_cast<uint16_t *>(products)[x + i] = top[i];
+        const v16 top = rounded(v);
+        memcpy(static_cast<uint16_t *>(products) + x, &top, (n - x < LANES ? n - x : LANES) * sizeof(uint16_t));
     }
 }
 
@@ -239,9 +235,7 @@ static void interleave_row(const float *const *channels, int64_t C, int64_t w, b
             for (int64_t c = 0; c < n; c++) {
                 vf v = load_some(channels[first + c] + x, count);
                 if (bf16) {
-                    vu bits;
-                    memcpy(&bits, &v, sizeof(bits));
-                    v16 top = __builtin_convertvector((bits + 0x7fff + (bits >> 16 & 1)) >> 16, v16);
+                    const v16 top = rounded(v);
                     memcpy(narrow + c * LANES, &top, sizeof(top));
                 } else {
                     store(wide + c * LANES, v);
