@@ -159,12 +159,10 @@ Bridge bridge_alone(const Tensor &given, int64_t height, int64_t width, const Mo
     const Tensor area = at::replication_pad2d(across(x) * down(y) - across(y) * down(x), {1, 1, 1, 1});
     const Tensor torn = 1 - area / least_area;
 
-    auto mapped = [&](const Tensor &packed) {
-        const Tensor luma = at::pixel_shuffle(packed.slice(1, 0, 4), 2);
-        return at::cat({at::pixel_unshuffle(warp(luma, resize(from, 2 * h, 2 * w), Sampling::Bicubic), 2),
-                        warp(packed.slice(1, 4, 6), from / 2, Sampling::Bicubic)}, 1);
-    };
-    return {mapped(given), unseen_error * at::maximum(outside, torn).clamp(0, 1),
+    const Tensor luma = at::pixel_shuffle(given.slice(1, 0, 4), 2);
+    const Tensor shown = at::cat({at::pixel_unshuffle(warp(luma, resize(from, 2 * h, 2 * w), Sampling::Bicubic), 2),
+                                  warp(given.slice(1, 4, 6), from / 2, Sampling::Bicubic)}, 1);
+    return {shown, unseen_error * at::maximum(outside, torn).clamp(0, 1),
             at::zeros({N, hidden, h / 2, w / 2}, from.options())};
 }
 

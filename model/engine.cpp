@@ -623,7 +623,7 @@ Engine::Planned Engine::plan_alone(const MardiniWindow &w)
     Given &given = find(w.ids[0]);
     const std::pair<double, int64_t> at(w.times[0], w.keys[0]);
     if (given.drift_at != at)
-        given.drift = sample_motion(network_, motion_frame(given), reduced_height(), reduced_width(), w.times[0],
+        given.drift = sample_motion(network_, reduced(given), reduced_height(), reduced_width(), w.times[0],
                                     {motion_, camera_, seed_, w.keys[0]});
     given.drift_at = at;
     Planned p = place(w, 0, 1, 1);
