@@ -31,10 +31,14 @@ Frame texture(double dx, double dy)
     return frame;
 }
 
+ffmpeg::Output run_eval(const std::string &arguments)
+{
+    return ffmpeg::shell("'" + ffmpeg::environment("MARDINI_BUILD", MARDINI_BUILD) + "/mardini' eval " + arguments);
+}
+
 std::string evaluate(const std::string &arguments)
 {
-    const std::string program = ffmpeg::environment("MARDINI_BUILD", MARDINI_BUILD) + "/mardini";
-    const ffmpeg::Output output = ffmpeg::shell("'" + program + "' eval " + arguments);
+    const ffmpeg::Output output = run_eval(arguments);
     INFO(output.err);
     CHECK(output.status == 0);
     return output.out;
@@ -78,8 +82,7 @@ TEST_CASE("eval tells how a clip goes on and how it loops")
 
 TEST_CASE("eval does one thing at a time, and says so")
 {
-    const std::string program = ffmpeg::environment("MARDINI_BUILD", MARDINI_BUILD) + "/mardini";
-    const ffmpeg::Output both = ffmpeg::shell("'" + program + "' eval --data . --ahead 2 --join 5");
+    const ffmpeg::Output both = run_eval("--data . --ahead 2 --join 5");
     CHECK(both.status != 0);
     CHECK(both.out.empty());
     CHECK(both.err.find("--ahead") != std::string::npos);

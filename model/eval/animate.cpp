@@ -61,9 +61,8 @@ double best_of(const std::vector<Frame> &clip, AVRational rate, const EvalOption
     for (int seed = 0; seed < options.seeds; seed++) {
         FilterOptions filter = options.filter;
         filter.seed = seed;
-        std::vector<Frame> made;
-        run({clip[0]}, rate, {filter_step({{"mode", "animate"}, {"anchor", "first"}, {"motion", std::to_string(options.motion)}}, filter)}, filter.threads,
-            [&](const Frame &frame, double) { made.push_back(frame); });
+        const Step step = filter_step({{"mode", "animate"}, {"anchor", "first"}, {"motion", std::to_string(options.motion)}}, filter);
+        const std::vector<Frame> made = run({clip[0]}, rate, {step}, filter.threads);
         double sum = 0;
         for (size_t k = 1; k <= followed; k++)
             sum += bounded_psnr(mean_squared_error(plane_of(made.at(k), 0), plane_of(clip[k], 0)));

@@ -215,10 +215,10 @@ void run(const std::vector<Frame> &frames, AVRational rate, const std::vector<St
     drain();
 }
 
-std::vector<Frame> run(const std::vector<Frame> &frames, AVRational rate, const std::vector<Step> &chain)
+std::vector<Frame> run(const std::vector<Frame> &frames, AVRational rate, const std::vector<Step> &chain, int threads)
 {
     std::vector<Frame> out;
-    run(frames, rate, chain, 1, [&](const Frame &frame, double) { out.push_back(frame); });
+    run(frames, rate, chain, threads, [&](const Frame &frame, double) { out.push_back(frame); });
     return out;
 }
 

@@ -50,7 +50,7 @@ void run(const std::vector<Frame> &frames, AVRational rate, const std::vector<St
          const std::function<void(const Frame &, double)> &sink);
 
 /// The same, frames only.
-std::vector<Frame> run(const std::vector<Frame> &frames, AVRational rate, const std::vector<Step> &chain);
+std::vector<Frame> run(const std::vector<Frame> &frames, AVRational rate, const std::vector<Step> &chain, int threads = 1);
 
 /// The first `count` frames of a file's best video stream, none dropped or doubled, through a chain of filters. The
 /// name is the file's without folder and ending, the rate the stream's nominal one.

@@ -14,9 +14,7 @@ namespace {
 std::vector<Frame> by_filter(const std::vector<Frame> &given, AVRational rate, const FilterOptions &o,
                              std::vector<std::pair<std::string, std::string>> job)
 {
-    std::vector<Frame> out;
-    run(given, rate, {filter_step(std::move(job), o)}, o.threads, [&](const Frame &frame, double) { out.push_back(frame); });
-    return out;
+    return run(given, rate, {filter_step(std::move(job), o)}, o.threads);
 }
 
 /// Mean and standard deviation, codes.
@@ -181,8 +179,7 @@ void evaluate_levels(const EvalOptions &options)
         const std::vector<Frame> given = {clip.frames.front(), clip.frames.back()};
         jerks[2] += jerk(clip.frames);
         for (size_t m = 0; m < 2; m++) {
-            std::vector<Frame> made;
-            run(given, clip.rate, ways[m].second, filter.threads, [&](const Frame &frame, double) { made.push_back(frame); });
+            const std::vector<Frame> made = run(given, clip.rate, ways[m].second, filter.threads);
             if (made.size() != clip.frames.size())
                 throw std::runtime_error("Of " + clip.name + " " + std::to_string(made.size()) + " frames were made, " +
                                          std::to_string(clip.frames.size()) + " are wanted.");
