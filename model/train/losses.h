@@ -13,7 +13,7 @@ Tensor pyramid_distance(const Tensor &x, const Tensor &y, int octaves = 4);
 /// The same on packed frames: luma at full size plus half as much of chroma. Values in units of full range.
 Tensor frame_distance(const Tensor &x, const Tensor &y);
 
-/// How unlike the strength of edges is, |log ratio|, by blocks of 32x32 pixels: distances alone reward blur where the
+/// How unlike the strength of edges is, |r| + 2 r^2, r the log ratio by blocks of 32x32 pixels: distances alone reward blur where the
 /// motion is not sure. Packed frames -> scalar.
 Tensor sharpness_distance(const Tensor &made, const Tensor &truth);
 
