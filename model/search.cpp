@@ -26,8 +26,8 @@ struct SearchKernel {
     void (*distance_row)(const float *a, const float *b, int64_t C, int64_t plane, int64_t w, float *out);
     void (*interleave_row)(const float *const *channels, int64_t C, int64_t w, bool bf16, void *out);
     void (*widen_row)(const void *products, bool bf16, int64_t n, float *out);
-    void (*add_row)(const float *from, int64_t n, float *to);
-    void (*narrow_row)(const float *from, const float *share, float rows, int64_t n, bool bf16, void *products);
+    void (*sum_rows)(const float *const *rows, int64_t count, int64_t n, float *sum);
+    void (*narrow_row)(const float *sum, const float *share, float rows, int64_t n, bool bf16, void *products);
     float (*logits_row)(const void *products, bool bf16, const float *cost, int64_t n, float *out, int32_t *where);
     void (*best_of_columns)(const float *logits, int32_t row, int64_t n, float *most, int32_t *where);
     float (*sum_row)(const float *logits, float most, int64_t n);
@@ -270,40 +270,44 @@ private:
     void average()
     {
         const SearchKernel &k = kernel();
-        const int64_t far = std::min<int64_t>(rows_ + std::max(reach_, 0), h_ - 1), tile = w_ * w_, ring = 2 * support_ + 1;
+        const int64_t far = std::min<int64_t>(rows_ + std::max(reach_, 0), h_ - 1), ring = 2 * support_ + 1;
+        const int64_t pitch = padded(w_), tile = w_ * pitch, wide = pitch + 2 * support_;
         // How many of the neighbours lie within both maps: their inverse, by the two columns.
         std::vector<float> share(tile);
         for (int64_t x = 0; x < w_; x++)
             for (int64_t u = 0; u < w_; u++)
-                share[x * w_ + u] = 1.0f / static_cast<float>(1 + std::min<int64_t>(support_, std::min(x, u)) +
-                                                              std::min<int64_t>(support_, w_ - 1 - std::max(x, u)));
+                share[x * pitch + u] = 1.0f / static_cast<float>(1 + std::min<int64_t>(support_, std::min(x, u)) +
+                                                                 std::min<int64_t>(support_, w_ - 1 - std::max(x, u)));
         const int64_t bytes = left_.element_size();
         char *products = static_cast<char *>(products_.data_ptr()); // each is read before its mean takes its place
         at::parallel_for(-far, far + 1, 1, [&](int64_t begin, int64_t end) {
-            std::vector<float> raw(tile + slack), rows(ring * tile), sum(tile);
+            std::vector<float> raw((w_ + 2 * support_) * wide); // zeros around
+            std::vector<float> rows(ring * tile), sum(pitch);
+            std::vector<const float *> alike(ring);
             for (int64_t apart = begin; apart < end; apart++) {
                 const int64_t first = std::max<int64_t>(0, -apart), last = std::min(h_, h_ - apart); // rows of the left map
                 for (int64_t y = first; y < last + support_; y++) {
                     if (y < last) {
-                        float *row = &rows[y % ring * tile];
-                        std::fill(row, row + tile, 0.0f);
                         for (int64_t x = 0; x < w_; x++)
-                            k.widen_row(products + (product_at_[y * w_ + x] + (y + apart) * w_) * bytes, bf16_, w_, &raw[x * w_]);
-                        for (int64_t x = 0; x < w_; x++)
-                            for (int64_t d = std::max<int64_t>(-support_, -x); d <= std::min<int64_t>(support_, w_ - 1 - x); d++)
-                                k.add_row(&raw[(x + d) * w_ + std::max<int64_t>(d, 0)], w_ - std::abs(d),
-                                          row + x * w_ + std::max<int64_t>(-d, 0));
+                            k.widen_row(products + (product_at_[y * w_ + x] + (y + apart) * w_) * bytes, bf16_, w_,
+                                        &raw[(x + support_) * wide + support_]);
+                        for (int64_t x = 0; x < w_; x++) {
+                            for (int64_t d = 0; d < ring; d++)
+                                alike[d] = &raw[(x + d) * wide + d];
+                            k.sum_rows(alike.data(), ring, w_, &rows[y % ring * tile + x * pitch]);
+                        }
                     }
                     const int64_t middle = y - support_;
                     if (middle < first)
                         continue;
                     const int64_t top = std::max(middle - support_, first), bottom = std::min(middle + support_, last - 1);
-                    std::fill(sum.begin(), sum.end(), 0.0f);
-                    for (int64_t at = top; at <= bottom; at++)
-                        k.add_row(&rows[at % ring * tile], tile, sum.data());
-                    for (int64_t x = 0; x < w_; x++)
-                        k.narrow_row(&sum[x * w_], &share[x * w_], static_cast<float>(bottom - top + 1), w_, bf16_,
+                    for (int64_t x = 0; x < w_; x++) {
+                        for (int64_t at = top; at <= bottom; at++)
+                            alike[at - top] = &rows[at % ring * tile + x * pitch];
+                        k.sum_rows(alike.data(), bottom - top + 1, w_, sum.data());
+                        k.narrow_row(sum.data(), &share[x * pitch], static_cast<float>(bottom - top + 1), w_, bf16_,
                                      products + (product_at_[middle * w_ + x] + (middle + apart) * w_) * bytes);
+                    }
                 }
             }
         });

@@ -101,25 +101,29 @@ INLINE v16 rounded(vf v)
     return __builtin_convertvector((bits + 0x7fff + (bits >> 16 & 1)) >> 16, v16);
 }
 
-/// n products -> floats; both sides are read and written up to a vector past their end
+/// n products -> floats; up to a vector of products is read past their end
 static void widen_row(const void *products, bool bf16, int64_t n, float *out)
 {
     for (int64_t x = 0; x < n; x += LANES)
-        store(out + x, load_products(products, x, bf16));
+        store_some(out + x, load_products(products, x, bf16), n - x);
 }
 
-/// to += from
-static void add_row(const float *from, int64_t n, float *to)
-{
-    for (int64_t x = 0; x < n; x += LANES)
-        store_some(to + x, load_some(to + x, n - x) + load_some(from + x, n - x), n - x);
-}
-
-/// floats * share / rows -> n products
-static void narrow_row(const float *from, const float *share, float rows, int64_t n, bool bf16, void *products)
+/// Rows of n floats -> their sum; all are read, and the sum is written, up to a vector past their end
+static void sum_rows(const float *const *rows, int64_t count, int64_t n, float *sum)
 {
     for (int64_t x = 0; x < n; x += LANES) {
-        vf v = load_some(from + x, n - x) * (load_some(share + x, n - x) / rows);
+        vf v = load(rows[0] + x);
+        for (int64_t i = 1; i < count; i++)
+            v += load(rows[i] + x);
+        store(sum + x, v);
+    }
+}
+
+/// n sums * share / rows -> products
+static void narrow_row(const float *sum, const float *share, float rows, int64_t n, bool bf16, void *products)
+{
+    for (int64_t x = 0; x < n; x += LANES) {
+        vf v = load_some(sum + x, n - x) * (load_some(share + x, n - x) / rows);
         if (!bf16) {
             store_some(static_cast<float *>(products) + x, v, n - x);
             continue;
@@ -255,5 +259,5 @@ static void interleave_row(const float *const *channels, int64_t C, int64_t w, b
 }
 
 static const SearchKernel kernel = {normalize_row, correlate_row, bilinear_row, distance_row,    interleave_row,
-                                    widen_row,     add_row,       narrow_row,   logits_row,      best_of_columns,
+                                    widen_row,     sum_rows,      narrow_row,   logits_row,      best_of_columns,
                                     sum_row,       sum_columns,   rescale_columns, agree_row};
