@@ -189,19 +189,114 @@ static double learning_rate(const TrainOptions &options, int64_t step, double pr
     return options.rate * warm * decay;
 }
 
-/// What the larger network knows better: its frames and its motion.
-static Tensor distilled(Network &larger, const Batch &batch, const Output &output, const torch::Device &device, bool bf16)
-{
-    Output known;
+namespace {
+
+/// What a batch teaches: the losses of its stage, added up.
+class Lessons {
+public:
+    /// larger: empty if there is none to learn from
+    Lessons(const TrainOptions &options, const Ablation &without, Network network, Teacher teacher, Network larger, bool bf16)
+        : options_(options), without_(without), network_(std::move(network)), teacher_(std::move(teacher)),
+          larger_(std::move(larger)), bf16_(bf16)
     {
-        torch::NoGradGuard no_grad;
-        Autocast autocast(device.type(), bf16);
-        known = larger->forward(batch.given, batch.given_times, batch.masked_times);
     }
-    Tensor apart = output.refined.half.velocity - known.refined.half.velocity;
-    return 0.3 * frame_distance(output.frames, known.frames) +
-           0.01 * (apart.square().sum(1, true) + 0.01).sqrt().mean();
-}
+
+    /// The next batch also tells what the parts are worth, which costs several passes more.
+    void look_closely() { health_due_ = diffusion_due_ = true; }
+
+    Tensor loss(const Batch &batch, Stage stage, bool joint, Figures &figures)
+    {
+        return stage == Stage::Animate ? motion(batch, figures) : frames(batch, stage, joint, figures);
+    }
+
+private:
+    Autocast autocast(const Batch &batch) const { return {batch.given.device().type(), bf16_}; }
+
+    Tensor motion(const Batch &batch, Figures &figures)
+    {
+        Autocast lower = autocast(batch);
+        FlowMatching sampled = flow_matching(network_, batch);
+        figures.add("flow_matching", 100 * sampled.loss.item<double>());
+        if (std::isfinite(sampled.explained))
+            figures.add("motion_explained", sampled.explained);
+        figures.add("speed", sampled.speed);
+        return sampled.loss;
+    }
+
+    Tensor frames(const Batch &batch, Stage stage, bool joint, Figures &figures)
+    {
+        const bool frozen = stage == Stage::Denoise; // while the denoiser catches up the rest stays as it is
+        auto flat = [](const Tensor &t) { return t.defined() ? t.flatten(0, 1) : t; };
+        const Tensor target = flat(batch.masked);
+        Output output;
+        {
+            torch::AutoGradMode with_gradient(!frozen);
+            Autocast lower = autocast(batch);
+            output = network_->forward(batch.given, batch.given_times, batch.masked_times, joint, Sampling::Bicubic, without_);
+        }
+        const Losses made = losses(output, target, options_.labels ? flat(batch.flow) : Tensor(), flat(batch.visible));
+        Tensor total = made.total;
+        if (larger_ && !frozen)
+            total = total + distilled(batch, output);
+        if (options_.teacher && !frozen) {
+            Autocast lower = autocast(batch);
+            Lesson lesson = teach(teacher_, flat(batch.given), output, target);
+            total = total + lesson.loss;
+            figures.add("teacher_gain", lesson.gain);
+            figures.add("teacher_share", lesson.share);
+        }
+        if (frozen || stage == Stage::Joint || (stage == Stage::Decay && network_->denoiser->is_trained())) {
+            const Tensor sampled = diffused(batch, output, target, frozen, figures);
+            total = frozen ? sampled : total + sampled;
+        }
+        if (health_due_ && batch.given.size(1) > 1) { // before the step: of the weights that made `output`
+            Autocast lower = autocast(batch);
+            check_health(network_, batch, target, output, joint, without_, figures);
+            health_due_ = false;
+        }
+        check_frames(batch, target, output, made, figures);
+        return total;
+    }
+
+    /// What the larger network knows better: its frames and its motion.
+    Tensor distilled(const Batch &batch, const Output &output)
+    {
+        Output known;
+        {
+            torch::NoGradGuard no_grad;
+            Autocast lower = autocast(batch);
+            known = larger_->forward(batch.given, batch.given_times, batch.masked_times);
+        }
+        Tensor apart = output.refined.half.velocity - known.refined.half.velocity;
+        return 0.3 * frame_distance(output.frames, known.frames) +
+               0.01 * (apart.square().sum(1, true) + 0.01).sqrt().mean();
+    }
+
+    /// The masked frame-level diffusion loss.
+    Tensor diffused(const Batch &batch, const Output &output, const Tensor &target, bool frozen, Figures &figures)
+    {
+        Autocast lower = autocast(batch);
+        Diffusion sampled = diffusion(network_->denoiser, bridge_of(network_, batch, output), target);
+        figures.add("sample_gain", sampled.gain);
+        figures.add("sample_spread", sampled.spread);
+        figures.add("diffusion", 100 * sampled.loss.item<double>());
+        if (diffusion_due_ && !frozen && batch.given.size(1) > 1) {
+            check_diffusion(network_, sampled.loss, figures);
+            diffusion_due_ = false;
+        }
+        return sampled.loss;
+    }
+
+    const TrainOptions &options_;
+    const Ablation without_;
+    Network network_;
+    Teacher teacher_;
+    Network larger_;
+    const bool bf16_;
+    bool health_due_ = true, diffusion_due_ = true;
+};
+
+} // namespace
 
 void train(const TrainOptions &options)
 {
@@ -252,6 +347,7 @@ void train(const TrainOptions &options)
         larger = load_network(options.distil);
         larger->to(device);
     }
+    Lessons lessons(options, without, network, teacher, larger, bf16);
 
     stop_asked = false;
     for (int signal : {SIGINT, SIGTERM})
@@ -276,7 +372,6 @@ void train(const TrainOptions &options)
     int64_t frames = 0;
     int bad = 0;
     double progress = start;
-    bool health_due = true, diffusion_due = true;
 
     auto keep = [&](bool last) {
         if (!processes.is_first())
@@ -316,64 +411,15 @@ void train(const TrainOptions &options)
         for (Tensor *t : {&batch.given, &batch.masked, &batch.flow, &batch.visible})
             if (t->defined())
                 *t = t->to(device);
-        Tensor target = batch.masked.flatten(0, 1);
-        auto flat = [](const Tensor &t) { return t.defined() ? t.flatten(0, 1) : t; };
-
         const Stage stage = options.stage == "auto" ? stage_at(progress) : stage_from_name(options.stage);
         // Noise, too, is a function of the step.
         torch::manual_seed(options.seed + 0x9e3779b97f4a7c15 * (step * processes.world() + processes.rank() + 1));
         std::mt19937_64 random(options.seed + step);
         const bool joint = chance(random, options.joint);
-        Output output;
-        Losses loss;
-        if (stage == Stage::Animate) {
-            Autocast autocast(device.type(), bf16);
-            FlowMatching sampled = flow_matching(network, batch);
-            loss.total = sampled.loss;
-            figures.add("flow_matching", 100 * sampled.loss.item<double>());
-            if (std::isfinite(sampled.explained))
-                figures.add("motion_explained", sampled.explained);
-            figures.add("speed", sampled.speed);
-        } else {
-            {
-                // While the denoiser catches up the rest stays as it is.
-                torch::AutoGradMode with_gradient(stage != Stage::Denoise);
-                Autocast autocast(device.type(), bf16);
-                output = network->forward(batch.given, batch.given_times, batch.masked_times, joint, Sampling::Bicubic,
-                                          without);
-            }
-            loss = losses(output, target, options.labels ? flat(batch.flow) : Tensor(), flat(batch.visible));
-            if (larger && stage != Stage::Denoise)
-                loss.total = loss.total + distilled(larger, batch, output, device, bf16);
-            if (options.teacher && stage != Stage::Denoise) {
-                Autocast autocast(device.type(), bf16);
-                Lesson lesson = teach(teacher, batch.given.flatten(0, 1), output, target);
-                loss.total = loss.total + lesson.loss;
-                figures.add("teacher_gain", lesson.gain);
-                figures.add("teacher_share", lesson.share);
-            }
-            if (stage == Stage::Denoise || stage == Stage::Joint ||
-                (stage == Stage::Decay && network->denoiser->is_trained())) {
-                Autocast autocast(device.type(), bf16);
-                Diffusion sampled = diffusion(network->denoiser, bridge_of(network, batch, output), target);
-                loss.total = stage == Stage::Denoise ? sampled.loss : loss.total + sampled.loss;
-                figures.add("sample_gain", sampled.gain);
-                figures.add("sample_spread", sampled.spread);
-                figures.add("diffusion", 100 * sampled.loss.item<double>());
-                if (diffusion_due && stage != Stage::Denoise && batch.given.size(1) > 1) {
-                    check_diffusion(network, sampled.loss, figures);
-                    diffusion_due = false;
-                }
-            }
-            if (health_due && batch.given.size(1) > 1) { // before the step: of the weights that made `output`
-                Autocast autocast(device.type(), bf16);
-                check_health(network, batch, target, output, joint, without, figures);
-                health_due = false;
-            }
-        }
+        const Tensor loss = lessons.loss(batch, stage, joint, figures);
         network->zero_grad();
         teacher->zero_grad();
-        loss.total.backward();
+        loss.backward();
         processes.average(optimizer.gradients());
         const double norm = optimizer.step(learning_rate(options, step, progress));
         bad = std::isfinite(norm) ? 0 : bad + 1;
@@ -381,10 +427,8 @@ void train(const TrainOptions &options)
                     "with a lower --rate.");
         if (!bad)
             figures.add("gradient", norm);
-        frames += target.size(0) * processes.world();
+        frames += batch.masked.size(0) * batch.masked.size(1) * processes.world();
 
-        if (stage != Stage::Animate)
-            check_frames(batch, target, output, loss, figures);
         report.progress(done, since(begin), static_cast<double>(frames) / since(begin));
         if ((i + 1) % options.log_every == 0) {
             auto line = figures.take();
@@ -396,7 +440,7 @@ void train(const TrainOptions &options)
             line["progress"] = std::round(progress * 1000) / 1000;
             line["skipped"] = optimizer.skipped();
             report.write(line);
-            health_due = diffusion_due = true;
+            lessons.look_closely();
         }
         if (options.minutes <= 0) // what is saved is where the next step begins
             progress = progress_at(i + 1);
