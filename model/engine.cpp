@@ -22,9 +22,6 @@
 
 namespace mardini {
 
-/// Longest short side of the motion resolution: larger frames are reduced by a whole factor.
-static constexpr int motion_side = 400;
-
 /// Rows of packed frames composed at once, and what the output head needs beyond them (three 3x3 convolutions
 /// and one row of interpolation).
 static constexpr int64_t band_rows = 192, halo = 6;
@@ -64,7 +61,7 @@ struct Given {
 class Engine {
 public:
     Engine(const MardiniSettings &settings, const char *checkpoint, const MardiniFormat &format)
-        : log_(settings.log), log_opaque_(settings.log_opaque), geometry_(format, motion_side), device_(torch::kCPU)
+        : log_(settings.log), log_opaque_(settings.log_opaque), geometry_(format), device_(torch::kCPU)
     {
         threads_ = settings.threads;
         choose_device(settings.device ? settings.device : "auto", settings.cuda_context);

@@ -15,13 +15,13 @@ static int ceil_shift(int size, int shift)
     return (size + (1 << shift) - 1) >> shift;
 }
 
-Geometry::Geometry(const MardiniFormat &f, int motion_side) : format(f)
+Geometry::Geometry(const MardiniFormat &f, int side) : format(f)
 {
     const int color_planes = f.color == MARDINI_COLOR_GRAY ? 1 : 3;
     num_planes = color_planes + (f.alpha ? 1 : 0);
     // A wide strip is as costly to match as a large frame: three squares of that side are the most.
-    const int64_t area = int64_t(f.width) * f.height, most = 3 * int64_t(motion_side) * motion_side;
-    reduction = std::max(1, (std::min(f.width, f.height) + motion_side - 1) / motion_side);
+    const int64_t area = int64_t(f.width) * f.height, most = 3 * int64_t(side) * side;
+    reduction = std::max(1, (std::min(f.width, f.height) + side - 1) / side);
     while (area > most * reduction * reduction)
         reduction++;
     const int unit = 32 * reduction;

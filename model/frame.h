@@ -20,9 +20,12 @@ constexpr double red = 0.299, green = 0.587, blue = 0.114;
 constexpr double cb_scale = 0.5 / (1 - blue), cr_scale = 0.5 / (1 - red);
 } // namespace luma_weights
 
+/// Longest short side of the motion resolution: larger frames are reduced by a whole factor.
+constexpr int motion_side = 400;
+
 /// Sizes that follow from a format. The luma size is padded on the right and below, by repetition.
 struct Geometry {
-    explicit Geometry(const MardiniFormat &format, int motion_side);
+    explicit Geometry(const MardiniFormat &format, int side = motion_side);
 
     MardiniFormat format;
     int num_planes;

@@ -193,7 +193,7 @@ int tolerance(const MardiniFormat &f)
 
 /// Two frames and what is painted between them; the left half of both is equal.
 struct Task {
-    explicit Task(const MardiniFormat &format, int motion_side = 400) : g(format, motion_side), before(g), after(g)
+    explicit Task(const MardiniFormat &format, int side = motion_side) : g(format, side), before(g), after(g)
     {
         torch::manual_seed(5);
         const int most = (1 << format.depth) - 1;
@@ -274,8 +274,8 @@ TEST_CASE("a card's kernels paint what the processor paints, in every format")
 {
     torch::NoGradGuard no_grad;
     for (const MardiniFormat &f : formats) {
-        for (int motion_side : {400, 40}) {
-            Task task(f, motion_side);
+        for (int side : {400, 40}) {
+            Task task(f, side);
             for (bool denoised : {false, true}) {
                 if (denoised)
                     task.painting.extra = 0.3 * torch::randn({1, 6, task.g.height / 8, task.g.width / 8});
@@ -315,8 +315,8 @@ TEST_CASE("a card packs frames as the processor does")
 {
     torch::NoGradGuard no_grad;
     for (const MardiniFormat &f : formats) {
-        for (int motion_side : {400, 40}) {
-            const Task task(f, motion_side);
+        for (int side : {400, 40}) {
+            const Task task(f, side);
             Painter painter(task);
             std::vector<Tensor> planes;
             for (int p = 0; p < task.g.num_planes; p++)

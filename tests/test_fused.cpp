@@ -71,7 +71,7 @@ int difference(const Picture &a, const Picture &b)
 
 /// What a frame is painted from, for any geometry; half of both frames is equal.
 struct Scene {
-    explicit Scene(const MardiniFormat &format, int motion_side) : g(format, motion_side), before(g), after(g)
+    explicit Scene(const MardiniFormat &format, int side) : g(format, side), before(g), after(g)
     {
         torch::manual_seed(5);
         for (int p = 0; p < g.num_planes; p++) {
@@ -205,8 +205,8 @@ TEST_CASE("painting equals whole pictures of LibTorch's operations in every form
     torch::NoGradGuard no_grad;
     Restore restore;
     for (const MardiniFormat &f : formats) {
-        for (int motion_side : {400, 40}) { // motion at full size; reduced by 2 and more
-            const Scene scene(f, motion_side);
+        for (int side : {400, 40}) { // motion at full size; reduced by 2 and more
+            const Scene scene(f, side);
             Picture expected(scene.g);
             const float sure = scene.reference(expected);
             for (Instructions i : {Instructions::Plain, Instructions::Avx2, Instructions::Avx512}) {

@@ -25,7 +25,6 @@ extern "C" {
 namespace mardini::eval {
 
 static constexpr int num_given = 4, num_masked = 7;
-static constexpr int motion_side = 400; ///< the filter's
 
 std::string sha256(const std::string &path)
 {
@@ -88,7 +87,7 @@ static int64_t count(const std::function<void()> &body)
 std::vector<Cost> count_costs(Network &network, int width, int height)
 {
     torch::NoGradGuard no_grad;
-    const Geometry g({width, height, MARDINI_COLOR_YUV, 0, 8, 1, 1, 0, 0, 0}, motion_side);
+    const Geometry g({width, height, MARDINI_COLOR_YUV, 0, 8, 1, 1, 0, 0, 0});
     const int64_t h = g.height / g.reduction / 2, w = g.width / g.reduction / 2, H = g.height / 2, W = g.width / 2;
     Tensor given = at::rand({num_given, packed_channels, h, w}), given_times = at::empty({1, num_given});
     Tensor masked_times = at::empty({1, num_masked});

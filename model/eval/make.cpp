@@ -7,7 +7,6 @@
 namespace mardini::eval {
 
 /// The filter's own numbers, for the network alone.
-static constexpr int motion_side = 400;       ///< shorter sides up to it are not reduced for motion
 static constexpr double cut_threshold = 0.74; ///< of unlikeness()
 static constexpr int positions = 8;           ///< a gap is so many positions of the window
 
@@ -64,7 +63,7 @@ static MardiniFrame planes_of(const Frame &frame)
 
 Geometry geometry_of(const Frame &frame)
 {
-    const Geometry g({frame->width, frame->height, MARDINI_COLOR_YUV, 0, 8, 1, 1, 0, 0, 0}, motion_side);
+    const Geometry g({frame->width, frame->height, MARDINI_COLOR_YUV, 0, 8, 1, 1, 0, 0, 0});
     if (g.reduction > 1 || frame->format != AV_PIX_FMT_YUV420P)
         throw std::runtime_error("For the network alone, frames must be yuv420p with a shorter side of at most " +
                                  std::to_string(motion_side) + "; use --max-height " + std::to_string(motion_side) + ".");
