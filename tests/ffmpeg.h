@@ -77,6 +77,12 @@ inline Output shell(std::string command)
     return output;
 }
 
+/// The command line that starts the program mardini.
+inline std::string mardini()
+{
+    return "'" + environment("MARDINI_BUILD", MARDINI_BUILD) + "/mardini'";
+}
+
 struct Frame {
     int64_t pts, duration;
     std::string hash;

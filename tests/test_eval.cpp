@@ -74,7 +74,7 @@ double slow_ssim(const Patch &a, const Patch &b)
 
 ffmpeg::Output mardini_program(const std::string &arguments)
 {
-    return ffmpeg::shell("'" + ffmpeg::environment("MARDINI_BUILD", MARDINI_BUILD) + "/mardini' " + arguments);
+    return ffmpeg::shell(ffmpeg::mardini() + " " + arguments);
 }
 
 /// An empty folder of this run's.

@@ -33,7 +33,7 @@ Frame texture(double dx, double dy)
 
 ffmpeg::Output run_eval(const std::string &arguments)
 {
-    return ffmpeg::shell("'" + ffmpeg::environment("MARDINI_BUILD", MARDINI_BUILD) + "/mardini' eval " + arguments);
+    return ffmpeg::shell(ffmpeg::mardini() + " eval " + arguments);
 }
 
 std::string evaluate(const std::string &arguments)

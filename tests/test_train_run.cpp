@@ -60,8 +60,7 @@ TrainOptions small_run(const std::string &out)
 /// The program with a small run's flags; WORDS stand before it.
 ffmpeg::Output program(const std::string &flags, const std::string &words = "")
 {
-    const std::string build = ffmpeg::environment("MARDINI_BUILD", MARDINI_BUILD);
-    return ffmpeg::shell(words + " '" + build + "/mardini' train --crop 64 --threads 1 --bf16 0 " + flags);
+    return ffmpeg::shell(words + " " + ffmpeg::mardini() + " train --crop 64 --threads 1 --bf16 0 " + flags);
 }
 
 double largest_difference(const std::string &a, const std::string &b, const std::string &part)
@@ -175,8 +174,7 @@ TEST_CASE("two processes equal one with the doubled batch")
     REQUIRE(o.status == 0);
     const std::string world = "WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=" +
                               std::to_string(20000 + getpid() % 20000);
-    const std::string build = ffmpeg::environment("MARDINI_BUILD", MARDINI_BUILD);
-    const std::string run = " '" + build + "/mardini' train --crop 64 --threads 1 --bf16 0 --batch 2 " + flags + two;
+    const std::string run = " " + ffmpeg::mardini() + " train --crop 64 --threads 1 --bf16 0 --batch 2 " + flags + two;
     o = ffmpeg::shell(world + " RANK=1" + run + " & " + world + " RANK=0" + run + "; status=$?; wait $! && exit $status");
     INFO(o.err);
     REQUIRE(o.status == 0);
