@@ -201,6 +201,39 @@ TEST_CASE("one step reaches the encoder, the planner and the generator")
         }
 }
 
+TEST_CASE("a matrix's step goes in all its directions alike, as far as the rate says")
+{
+    torch::manual_seed(4);
+    for (auto [rows, columns] : {std::pair(24, 200), {200, 24}, {64, 64}}) {
+        // Singular values of three orders of magnitude
+        Tensor m = torch::randn({rows, columns});
+        m = torch::mm(m * torch::logspace(0, -2, columns), torch::randn({columns, columns})) / columns;
+        const Tensor o = orthogonalized(m), values = at::linalg_svdvals(o);
+        INFO(rows << "x" << columns << ", " << values.min().item<double>() << " to " << values.max().item<double>());
+        CHECK(values.max().item<double>() < 1.3);
+        CHECK(values.median().item<double>() > 0.6);
+        CHECK((o * m).sum().item<double>() > 0.7 * at::linalg_svdvals(m).sum().item<double>()); // the same ones
+    }
+    CHECK(torch::equal(orthogonalized(torch::zeros({20, 30})), torch::zeros({20, 30})));
+
+    Network network(preset("nano"));
+    Optimizer optimizer(*network);
+    auto parameters = network->named_parameters();
+    std::map<std::string, Tensor> before;
+    for (auto &item : parameters) {
+        before[item.key()] = item.value().detach().clone();
+        item.value().mutable_grad() = torch::randn_like(item.value());
+    }
+    optimizer.step(1e-3, 1e9);
+    auto moved = [&](const std::string &name) {
+        return (parameters[name] - before[name]).square().mean().sqrt().item<double>();
+    };
+    CHECK(moved("encoder.eighth2.weight") == Approx(0.5e-3).epsilon(0.3));
+    CHECK(moved("generator.blocks8.0.a.weight") == Approx(0.5e-3).epsilon(0.3));
+    CHECK(moved("generator.head3.weight") == Approx(1e-3).epsilon(0.01)); // Adam's first step
+    CHECK(moved("encoder.eighth2.bias") == Approx(1e-3).epsilon(0.01));
+}
+
 TEST_CASE("training fits one batch")
 {
     torch::manual_seed(1);

@@ -1,12 +1,18 @@
-// AdamW, gradient clipping and the running average of the weights.
+// Muon and AdamW, gradient clipping and the running average of the weights.
 #pragma once
 
 #include "../checkpoint.h"
 
 namespace mardini::train {
 
-/// Decoupled weight decay Adam (Loshchilov and Hutter 2019, algorithm 2) over a module's parameters, and their
-/// exponential moving average. The planner has a smaller rate and a larger decay than the convolutions: its tokens
+/// A matrix with the same singular vectors as `m` (rows x columns) and singular values near 1 (.7 to 1.2), by five steps
+/// of the quintic Newton-Schulz iteration of Muon (Jordan and others 2024). A matrix of zeros stays zero.
+Tensor orthogonalized(const Tensor &m);
+
+/// Muon over a module's matrices, decoupled weight decay Adam (Loshchilov and Hutter 2019, algorithm 2) over its vectors
+/// and small matrices, and an exponential moving average of all. A convolution's weight counts as a matrix, a row an output channel.
+/// One rate serves both: Muon's steps have a root mean square in proportion to it, as Adam's have (Liu and others 2025,
+/// "Muon is scalable for LLM training"). The planner has a smaller rate and a larger decay than the convolutions: its tokens
 /// otherwise grow without bound while refinement does its work (see doc/training.md).
 class Optimizer {
 public:
@@ -36,9 +42,12 @@ public:
 private:
     struct Group {
         std::vector<std::string> names;
-        std::vector<Tensor> parameters, first, second, counts, average;
+        std::vector<Tensor> parameters, first, second, counts, average; ///< second, counts: undefined for matrices
         double rate, decay;
-        bool averaged = true;
+        bool averaged;
+
+        Group(double rate, double decay, bool averaged) : rate(rate), decay(decay), averaged(averaged) {}
+        void add(const std::string &name, const Tensor &parameter);
     };
     std::vector<Group> groups_;
     double average_decay_;
