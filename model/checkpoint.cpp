@@ -139,7 +139,14 @@ SafeTensors read_safetensors(const std::string &path)
         broken(path, std::to_string(data_size - at) + " bytes follow the last tensor");
 
     for (const Entry &e : entries) {
-        Tensor t = at::empty(e.shape, e.dtype);
+        Tensor t;
+        try {
+            t = at::empty(e.shape, e.dtype);
+        } catch (const c10::Error &error) { // of no numbers, but with dimensions that no memory could have
+            if (e.end > e.begin)
+                throw;
+            broken(path, "\"" + e.name + "\" has a shape that is out of range");
+        }
         if (e.end > e.begin)
             in.read(static_cast<char *>(t.data_ptr()), static_cast<std::streamsize>(e.end - e.begin));
         if (!in)
@@ -295,6 +302,24 @@ static bool is_of(const char *part, const std::string &name)
     return name.rfind(part, 0) == 0;
 }
 
+/// Fewer numbers than a network of this configuration has, but most of them: a forged configuration must not get the memory
+/// of tensors that its file does not hold.
+static int64_t least_size(const NetworkConfig &c)
+{
+    auto square = [](int64_t n) { return n * n; };
+    auto conv = [](int64_t in, int64_t out) { return 9 * in * out; };
+    const EncoderConfig &e = c.encoder;
+    const GeneratorConfig &g = c.generator;
+    const DenoiserConfig &d = c.denoiser;
+    return 12 * square(c.planner.width) * (c.planner.layers + c.sampler.layers) + 2 * square(c.planner.width) +
+           4 * c.planner.features * c.planner.width + conv(e.channels2, e.channels4) + conv(e.channels4, e.channels4) +
+           conv(e.channels4, e.channels8) + 2 * conv(e.channels8, e.channels8) + conv(e.channels8, e.match) +
+           conv(2 * e.channels8, g.channels8) + 2 * g.blocks8 * conv(g.channels8, g.channels8) +
+           conv(2 * e.channels4 + g.channels8 / 2, g.channels4) + 2 * conv(g.channels4, g.channels4) +
+           conv(g.channels2, g.channels2) + 4 * conv(d.channels4, d.channels4) + conv(d.channels4, d.channels8) +
+           4 * conv(d.channels8, d.channels8);
+}
+
 Network load_network(const std::string &path, std::map<std::string, std::string> *metadata)
 {
     SafeTensors file = read_safetensors(path);
@@ -312,14 +337,22 @@ Network load_network(const std::string &path, std::map<std::string, std::string>
             config.denoiser = {0, 0};
         if (lacks("sampler."))
             config.sampler = {0};
+        int64_t size = 0;
+        for (const auto &[name, tensor] : file.tensors)
+            size += tensor.numel();
+        if (size < least_size(config))
+            throw std::runtime_error("it holds " + std::to_string(size) + " numbers, and its configuration has " +
+                                     std::to_string(least_size(config)) + " at least");
         Network network(config);
         load_parameters(*network, file.tensors);
         network->eval();
         if (metadata)
             *metadata = std::move(file.metadata);
         return network;
-    } catch (const c10::Error &) {
-        throw;
+    } catch (const c10::Error &e) {
+        if (std::string(e.what_without_backtrace()).find("allocate memory") != std::string::npos)
+            throw;
+        broken(path, "LibTorch cannot build its network: " + std::string(e.what_without_backtrace()));
     } catch (const std::exception &e) {
         broken(path, e.what());
     }
