@@ -66,9 +66,21 @@ Tensor gap_noise(int64_t seed, int64_t key, int64_t channels, int64_t h, int64_t
     return at::randn({1, channels, h, w}, generator);
 }
 
+/// Cells of noise beyond each border, for what comes into the picture: a quarter of its longer side, of a strip less.
+static int64_t noise_beyond(int64_t h, int64_t w)
+{
+    return std::min(std::max(h, w) / 4, 64 + std::min(h, w) / 4);
+}
+
+int64_t bytes_of_noise(int64_t h, int64_t w)
+{
+    const int64_t beyond = noise_beyond(h, w), cells = (h + 2 * beyond) * (w + 2 * beyond);
+    return 4 * cells * (2 * packed_channels + 4); // it, its warp, and the places it is warped to, twice
+}
+
 Tensor carry_noise(int64_t seed, int64_t key, const Tensor &displacement)
 {
-    const int64_t h = displacement.size(2), w = displacement.size(3), beyond = std::max(h, w) / 4;
+    const int64_t h = displacement.size(2), w = displacement.size(3), beyond = noise_beyond(h, w);
     const Tensor noise = gap_noise(seed, key, packed_channels, h + 2 * beyond, w + 2 * beyond).to(displacement.device());
     const Tensor wide = at::replication_pad2d(displacement / 2, {beyond, beyond, beyond, beyond});
     // The nearest sample: a mean of neighbours would be weaker noise.

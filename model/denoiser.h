@@ -42,6 +42,9 @@ TORCH_MODULE(Denoiser);
 /// Unit noise of one gap, named by `seed` and `key`: the same numbers for the same names and size. (1,channels,h,w)
 Tensor gap_noise(int64_t seed, int64_t key, int64_t channels, int64_t h, int64_t w);
 
+/// What carry_noise() takes besides its result, bytes.
+int64_t bytes_of_noise(int64_t h, int64_t w);
+
 /// Noise of a gap as seen from a masked frame: it lies on the given frame before and moves with what is seen there, so
 /// that what is painted does not flicker. It goes on beyond the given frame's border, for what comes into the picture.
 /// displacement (1,2,h,w) luma pixels, the same h and w for all frames of a gap -> (1,6,h,w)

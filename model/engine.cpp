@@ -64,6 +64,7 @@ public:
         : log_(settings.log), log_opaque_(settings.log_opaque), geometry_(format), device_(torch::kCPU)
     {
         threads_ = settings.threads;
+        enter();
         choose_device(settings.device ? settings.device : "auto", settings.cuda_context);
         if (device_.is_cuda())
             find_card(settings);
@@ -146,9 +147,13 @@ public:
     /// Call first in every entry: LibTorch's thread count belongs to the calling thread.
     void enter() const
     {
+        // Asked for once: what one context sets, LibTorch hands to the next as its own.
+        static const int usual = [] {
+            at::init_num_threads();
+            return at::get_num_threads();
+        }();
         at::init_num_threads();
-        if (threads_ > 0)
-            at::set_num_threads(threads_);
+        at::set_num_threads(threads_ > 0 ? threads_ : usual);
     }
 
 private:
@@ -230,8 +235,9 @@ private:
         if (megabytes == 0 || !device_.is_cpu())
             return;
         const int64_t r = geometry_.reduction, channels = network_->generator->hidden_channels();
+        const int64_t noise = can_sample_ ? bytes_of_noise(geometry_.height / r / 2, geometry_.width / r / 2) : 0;
         const int64_t fixed = (int64_t(130) << 20) + 420 * (geometry_.height / r) * (geometry_.width / r) +
-                              2 * bytes_of_pixels(geometry_) + bytes_of_weights();
+                              2 * bytes_of_pixels(geometry_) + bytes_of_weights() + noise;
         const int64_t least = (fixed + bytes_of_bands(geometry_, channels, 1) + (1 << 20) - 1) >> 20;
         if (least > megabytes)
             throw Failure(ENOMEM, "memory=" + std::to_string(megabytes) + " MB is too little for frames of " +
@@ -243,7 +249,7 @@ private:
         const int64_t bands = bytes_of_bands(geometry_, channels, band_bytes_);
         // Beside each other each also has its pixels, features and products of all pairs of cells.
         const int64_t area = (geometry_.height / r) * (geometry_.width / r), cells = area / 64;
-        const int64_t one_more = bands + 300 * area + bytes_of_pixels(geometry_) + (bf16_ ? 2 : 4) * cells * cells;
+        const int64_t one_more = bands + noise + 300 * area + bytes_of_pixels(geometry_) + (bf16_ ? 2 : 4) * cells * cells;
         at_a_time_ = static_cast<int>(std::min<int64_t>(1 + ((megabytes << 20) - fixed - bands) / one_more, INT_MAX));
     }
 
@@ -340,6 +346,7 @@ private:
     /// A window whose planner has spoken.
     struct Planned {
         const MardiniWindow *window;
+        std::vector<References> references; ///< of each masked frame; all have one pair, see parts_of()
         Tensor given_times, masked_times; ///< (1,.) float32 on the processor
         Plan plan;
         Pairs pairs; ///< on the device
@@ -593,7 +600,30 @@ void Engine::read_given(const MardiniWindow *windows, int num_windows)
     });
 }
 
-/// A window's times from `origin` on, a gap of the caller's unit being `length` long, and who is made from whom.
+static References references_of(const MardiniWindow &w, int masked)
+{
+    return choose_references({w.times, w.times + w.num_given}, w.masked[masked]);
+}
+
+/// The frames of a window that are made from one pair, pair by pair: they are planned together, so that what comes out does
+/// not depend on what else is asked for.
+static void parts_of(const MardiniWindow &w, std::vector<MardiniWindow> *parts)
+{
+    for (int i = 0; i < w.num_masked; i++) {
+        if (i == 0 || references_of(w, i).index != references_of(w, i - 1).index) {
+            parts->push_back(w);
+            MardiniWindow &part = parts->back();
+            part.num_masked = 0;
+            part.masked += i;
+            part.keys += i;
+            part.out += i;
+            part.confidence += part.confidence ? i : 0;
+        }
+        parts->back().num_masked++;
+    }
+}
+
+/// A part's times from `origin` on, a gap of the caller's unit being `length` long, and who is made from whom.
 Engine::Planned Engine::place(const MardiniWindow &w, double origin, double gap, double length) const
 {
     auto placed = [&](const double *times, int count) {
@@ -604,10 +634,12 @@ Engine::Planned Engine::place(const MardiniWindow &w, double origin, double gap,
     };
     Planned p;
     p.window = &w;
+    for (int i = 0; i < w.num_masked; i++)
+        p.references.push_back(references_of(w, i));
     p.given_times = placed(w.times, w.num_given);
     p.masked_times = placed(w.masked, w.num_masked);
-    p.pairs = make_pairs(p.given_times, p.masked_times, device_);
-    p.known = device_.is_cpu() ? p.pairs : make_pairs(p.given_times, p.masked_times, torch::kCPU);
+    p.pairs = make_pairs(p.references, device_);
+    p.known = device_.is_cpu() ? p.pairs : make_pairs(p.references, torch::kCPU);
     return p;
 }
 
@@ -630,26 +662,16 @@ Engine::Planned Engine::plan_alone(const MardiniWindow &w)
 
 Engine::Planned Engine::plan_window(const MardiniWindow &w)
 {
-    // The planner saw gaps of up to 16 positions in training: one unit for all windows, so that it does not
+    // The planner saw gaps of up to 16 positions in training: one unit for all pairs, so that it does not
     // matter in which the caller counts.
-    const std::vector<double> given(w.times, w.times + w.num_given);
-    const References first = choose_references(given, w.masked[0]);
-    const double gap = given[first.index[1]] - given[first.index[0]];
-    Planned p = place(w, given[first.index[0]], gap, 8);
+    const auto [before, after] = references_of(w, 0).index;
+    Planned p = place(w, w.times[before], w.times[after] - w.times[before], 8);
 
     Profile::Timer match_timer(profile_, Stage::Match);
-    std::vector<const Match *> pair_matches;
-    for (int i = 0; i < w.num_masked; i++)
-        pair_matches.push_back(
-            &match(w.ids[p.known.before[i].item<int64_t>()], w.ids[p.known.after[i].item<int64_t>()]));
-    auto gather = [&](Tensor Match::*field) {
-        std::vector<Tensor> rows;
-        for (const Match *m : pair_matches)
-            rows.push_back(m->*field);
-        return at::cat(rows);
-    };
-    Match matches = {gather(&Match::forward), gather(&Match::backward), gather(&Match::confidence_forward),
-                     gather(&Match::confidence_backward)};
+    const Match &of_pair = match(w.ids[before], w.ids[after]);
+    auto for_each = [&](const Tensor &field) { return at::cat(std::vector<Tensor>(w.num_masked, field)); };
+    Match matches = {for_each(of_pair.forward), for_each(of_pair.backward), for_each(of_pair.confidence_forward),
+                     for_each(of_pair.confidence_backward)};
     match_timer.stop();
     Profile::Timer planner_timer(profile_, Stage::Planner);
     std::vector<Tensor> tokens;
@@ -678,8 +700,8 @@ void Engine::make_frame(const Planned &planned, int64_t i)
     auto rows = [&](const Pairs &p) {
         return Pairs{row(p.before), row(p.after), row(p.distance_before), row(p.distance_after)};
     };
-    Given &before = find(w.ids[planned.known.before[i].item<int64_t>()]);
-    Given &after = find(w.ids[planned.known.after[i].item<int64_t>()]);
+    const auto [first, second] = planned.references[i].index;
+    Given &before = find(w.ids[first]), &after = find(w.ids[second]);
     const Pairs pair = rows(planned.pairs);
     Refined refined;
     const bool alone = w.num_given == 1;
@@ -712,11 +734,24 @@ void Engine::make(const MardiniWindow *windows, int num_windows)
 {
     const auto turn = card_turn();
     Autocast autocast(device_.type(), bf16_);
-    // No more windows at once than there are threads for their frames: memory does not grow with their number.
-    for (int first = 0, last = 0; first < num_windows; first = last) {
-        for (int64_t frames = 0; last < num_windows && frames < frames_at_a_time(); last++)
-            frames += windows[last].num_masked;
-        make_together(windows + first, last - first);
+    std::vector<MardiniWindow> parts;
+    for (int n = 0; n < num_windows; n++) {
+        const MardiniWindow &w = windows[n];
+        std::string positions = "window: given";
+        for (int i = 0; i < w.num_given; i++)
+            positions += " " + std::to_string(w.ids[i]) + "@" + std::to_string(w.times[i]);
+        positions += ", masked";
+        for (int i = 0; i < w.num_masked; i++)
+            positions += " " + std::to_string(w.masked[i]);
+        say(MARDINI_LOG_VERBOSE, positions);
+        parts_of(w, &parts);
+    }
+    // No more at once than there are threads for their frames: memory does not grow with their number.
+    const int num_parts = static_cast<int>(parts.size());
+    for (int first = 0, last = 0; first < num_parts; first = last) {
+        for (int64_t frames = 0; last < num_parts && frames < frames_at_a_time(); last++)
+            frames += parts[last].num_masked;
+        make_together(parts.data() + first, last - first);
     }
 }
 
@@ -725,18 +760,10 @@ void Engine::make_together(const MardiniWindow *windows, int num_windows)
     std::vector<int64_t> sources;
     std::vector<std::pair<int, int64_t>> frames; // all that is to be made: window, index in it
     for (int n = 0; n < num_windows; n++) {
-        const MardiniWindow &w = windows[n];
-        std::string positions = "window: given";
-        for (int i = 0; i < w.num_given; i++)
-            positions += " " + std::to_string(w.ids[i]) + "@" + std::to_string(w.times[i]);
-        positions += ", masked";
-        for (int i = 0; i < w.num_masked; i++) {
-            positions += " " + std::to_string(w.masked[i]);
-            for (int k : choose_references({w.times, w.times + w.num_given}, w.masked[i]).index)
-                sources.push_back(w.ids[k]);
+        for (int k : references_of(windows[n], 0).index)
+            sources.push_back(windows[n].ids[k]);
+        for (int i = 0; i < windows[n].num_masked; i++)
             frames.emplace_back(n, i);
-        }
-        say(MARDINI_LOG_VERBOSE, positions);
     }
     {
         Profile::Timer timer(profile_, Stage::Load);

@@ -1,6 +1,8 @@
 // The whole network: given frames and times in, masked frames out.
 #include "network.h"
 
+#include <algorithm>
+#include <cmath>
 #include <map>
 
 namespace mardini {
@@ -30,28 +32,43 @@ NetworkConfig preset(const std::string &name)
     TORCH_CHECK(false, "There is no preset \"", name, "\": nano, small and base exist.");
 }
 
+Pairs make_pairs(const std::vector<References> &references, const torch::Device &device)
+{
+    std::vector<int64_t> before, after;
+    std::vector<float> distance_before, distance_after;
+    const float whole = std::nextafter(1.0f, 0.0f);
+    for (const References &r : references) {
+        const bool between = r.distance[0] < 0 && r.distance[1] > 0;
+        auto rounded = [&](double distance) { // between two frames is not at one of them
+            const float d = static_cast<float>(distance);
+            return between ? std::clamp(d, -whole, whole) : d;
+        };
+        before.push_back(r.index[0]);
+        after.push_back(r.index[1]);
+        distance_before.push_back(rounded(r.distance[0]));
+        distance_after.push_back(rounded(r.distance[1]));
+    }
+    auto index = [&](const std::vector<int64_t> &v) { return torch::tensor(v, torch::kInt64).to(device); };
+    auto distance = [&](const std::vector<float> &v) { return torch::tensor(v).view({-1, 1, 1, 1}).to(device); };
+    return {index(before), index(after), distance(distance_before), distance(distance_after)};
+}
+
 Pairs make_pairs(const Tensor &given_times, const Tensor &masked_times, const torch::Device &device)
 {
     const int64_t B = given_times.size(0), R = given_times.size(1), M = masked_times.size(1);
     auto given = given_times.accessor<float, 2>();
     auto masked = masked_times.accessor<float, 2>();
-    std::vector<int64_t> before, after;
-    std::vector<float> distance_before, distance_after;
+    std::vector<References> references;
     for (int64_t i = 0; i < B; i++) {
-        std::vector<double> times(R);
-        for (int64_t f = 0; f < R; f++)
-            times[f] = given[i][f];
+        const std::vector<double> times(given[i].data(), given[i].data() + R);
         for (int64_t f = 0; f < M; f++) {
             References r = choose_references(times, masked[i][f]);
-            before.push_back(i * R + r.index[0]);
-            after.push_back(i * R + r.index[1]);
-            distance_before.push_back(static_cast<float>(r.distance[0]));
-            distance_after.push_back(static_cast<float>(r.distance[1]));
+            for (int &index : r.index)
+                index += static_cast<int>(i * R);
+            references.push_back(r);
         }
     }
-    auto index = [&](const std::vector<int64_t> &v) { return torch::tensor(v, torch::kInt64).to(device); };
-    auto distance = [&](const std::vector<float> &v) { return torch::tensor(v).view({-1, 1, 1, 1}).to(device); };
-    return {index(before), index(after), distance(distance_before), distance(distance_after)};
+    return make_pairs(references, device);
 }
 
 NetworkImpl::NetworkImpl(const NetworkConfig &config) : config_(config)

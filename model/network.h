@@ -7,6 +7,7 @@
 #include "window.h"
 
 #include <string>
+#include <vector>
 
 namespace mardini {
 
@@ -25,6 +26,9 @@ NetworkConfig preset(const std::string &name);
 
 /// Times of B windows -> who is made from whom. (B,R) and (B,M) on the CPU.
 Pairs make_pairs(const Tensor &given_times, const Tensor &masked_times, const torch::Device &device);
+
+/// Likewise of references that were chosen before; indices as they are.
+Pairs make_pairs(const std::vector<References> &references, const torch::Device &device);
 
 /// Everything the losses look at. N = B*M masked frames in order.
 struct Output {

@@ -92,7 +92,11 @@ static std::vector<Tensor> throw_forward(const Match &m, const Pairs &p, const s
             Tensor share = (1 - (x - xi).abs()) * (1 - (y - yi).abs()) *
                            ((xi >= 0) & (xi < W) & (yi >= 0) & (yi < H)).to(torch::kFloat32);
             Tensor index = frame + (xi.clamp(0, W - 1) + W * yi.clamp(0, H - 1)).to(torch::kInt64);
-            sum.index_add_(0, index.flatten(), (value * share.unsqueeze(3)).flatten(0, 2));
+            const Tensor parts = (value * share.unsqueeze(3)).flatten(0, 2);
+            if (sum.is_cuda()) // where index_add_ adds up in any order
+                sum.index_put_({index.flatten()}, parts, /*accumulate=*/true);
+            else
+                sum.index_add_(0, index.flatten(), parts);
         }
     };
     add(m.forward, m.confidence_forward, p.distance_before);
