@@ -57,18 +57,21 @@ static int evaluate(AVFilterContext *ctx, const char *name, const char *expr, AV
     const double values[] = {
         known ? av_q2d(source_fps) : NAN, 30000.0 / 1001.0, 25.0, 24.0, 24000.0 / 1001.0
     };
-    double value;
+    double value = 0;
     AVRational q;
     int ret = av_expr_parse_and_eval(&value, expr, var_names, values, NULL, NULL, NULL, NULL, NULL, 0, ctx);
 
+    if (ret < 0 && !known && strstr(expr, "source_fps")) { /* the evaluator takes what is not known for an error */
+        av_log(ctx, AV_LOG_ERROR, "%s=%s cannot be told, for the input tells no source_fps: say a number\n", name, expr);
+        return ret;
+    }
     if (ret < 0) {
         av_log(ctx, AV_LOG_ERROR, "%s=%s is not an expression\n", name, expr);
         return ret;
     }
     q = value > 0 && value <= max ? av_d2q(value, max) : (AVRational){ 0, 1 };
     if (q.num <= 0 || q.den <= 0) {
-        av_log(ctx, AV_LOG_ERROR, "%s=%s is %g, not a number above zero and up to %d%s\n", name, expr, value, max,
-               isnan(value) && !known ? "; the input tells no source_fps" : "");
+        av_log(ctx, AV_LOG_ERROR, "%s=%s is %g, not a number above zero and up to %d\n", name, expr, value, max);
         return AVERROR(EINVAL);
     }
     *out = (MardiniRational){ q.num, q.den };

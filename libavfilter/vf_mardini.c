@@ -161,6 +161,7 @@ typedef struct LibmardiniContext {
     int64_t shown; ///< ordinal of the last given frame that the output has reached
     int warned_interlaced;
     int warned_jump;
+    int no_rate; ///< the input's is its time base, and durations of a tick come from it
 
     /* statistics */
     int64_t nb_in;
@@ -178,9 +179,48 @@ typedef struct LibmardiniContext {
 
 AVFILTER_DEFINE_CLASS(mardini);
 
+/** An option that another mode has says that this one was not meant. */
+static int refuse_others(AVFilterContext *ctx)
+{
+    const LibmardiniContext *s = ctx->priv;
+    const int mode = s->mode;
+    const struct { const char *name, *modes; int given, fits; } options[] = {
+        { "fps", "fps and animate", !!s->fps_expr, mode == MARDINI_MODE_FPS || mode == MARDINI_MODE_ANIMATE },
+        { "factor", "slowmo", !!s->factor_expr, mode == MARDINI_MODE_SLOWMO },
+        { "detect", "fill", !!s->detect, mode == MARDINI_MODE_FILL },
+        { "side", "extend", s->side != MARDINI_SIDE_AFTER, mode == MARDINI_MODE_EXTEND },
+        { "context", "extend", !!s->context, mode == MARDINI_MODE_EXTEND },
+        { "anchor", "animate", s->anchor != ANCHOR_MIDDLE, mode == MARDINI_MODE_ANIMATE },
+        { "motion", "animate and loop", s->motion != 1, mode == MARDINI_MODE_ANIMATE || mode == MARDINI_MODE_LOOP },
+        { "camera", "animate and loop", s->camera != MARDINI_CAMERA_SAMPLED,
+          mode == MARDINI_MODE_ANIMATE || mode == MARDINI_MODE_LOOP },
+    };
+
+    for (int i = 0; i < FF_ARRAY_ELEMS(options); i++) {
+        if (!options[i].given || options[i].fits)
+            continue;
+        av_log(ctx, AV_LOG_ERROR, "%s is an option of mode %s, and another mode was asked for: say mode= too, or leave it "
+               "out\n", options[i].name, options[i].modes);
+        return AVERROR(EINVAL);
+    }
+    return 0;
+}
+
+/** The input's nominal frame rate; 1/0 if it has none, or none that means a thing. */
+static AVRational nominal_rate(AVFilterLink *inlink)
+{
+    const AVRational rate = ff_filter_link(inlink)->frame_rate, tick = inlink->time_base;
+
+    /* Of a file that tells nothing but milliseconds ffmpeg makes 1000 frames a second. */
+    if (rate.num <= 0 || rate.den <= 0 || (av_q2d(rate) > 960 && !av_cmp_q(av_inv_q(rate), tick)))
+        return (AVRational){ 1, 0 };
+    return rate;
+}
+
 static av_cold int init(AVFilterContext *ctx)
 {
     LibmardiniContext *s = ctx->priv;
+    int ret;
 
     /* No library here: ffmpeg calls init() once more only to see the pads. */
     s->next_pts = AV_NOPTS_VALUE;
@@ -190,6 +230,8 @@ static av_cold int init(AVFilterContext *ctx)
                "or another\n", s->frames);
         return AVERROR(EINVAL);
     }
+    if ((ret = refuse_others(ctx)) < 0)
+        return ret;
     if (s->dup == DUP_SKIP && (s->mode > MARDINI_MODE_SLOWMO || (s->frames && strcmp(s->frames, "0")))) {
         av_log(ctx, AV_LOG_ERROR, "dup=skip is for moving pictures in modes fps and slowmo, by a factor: use dup=keep\n");
         return AVERROR(EINVAL);
@@ -283,11 +325,15 @@ static av_cold void uninit(AVFilterContext *ctx)
 static int open_timeline(AVFilterContext *ctx, AVFilterLink *inlink, AVFilterLink *outlink)
 {
     LibmardiniContext *s = ctx->priv;
-    const AVRational source_fps = ff_filter_link(inlink)->frame_rate;
+    const AVRational source_fps = nominal_rate(inlink), told = ff_filter_link(inlink)->frame_rate;
     MardiniTimelineSettings settings;
     MardiniRational time_base, frame_rate;
     int ret;
 
+    s->no_rate = told.num > 0 && told.den > 0 && !source_fps.den;
+    if (s->no_rate)
+        av_log(ctx, AV_LOG_WARNING, "the input's %g frames a second are its time stamps' resolution: it counts as one "
+               "without a frame rate; -r before -i tells one\n", av_q2d(told));
     mardini_timeline_default_settings(&settings);
     settings.mode       = s->mode;
     settings.total      = s->mode == MARDINI_MODE_EXTEND ? 12 : s->mode == MARDINI_MODE_LOOP ? 15 :
@@ -312,7 +358,7 @@ static int open_timeline(AVFilterContext *ctx, AVFilterLink *inlink, AVFilterLin
     s->detect           = settings.detect;
     s->job              = settings.mode;
     settings.time_base  = (MardiniRational){ inlink->time_base.num, inlink->time_base.den };
-    if (source_fps.num > 0 && source_fps.den > 0)
+    if (source_fps.den > 0)
         settings.frame_rate = (MardiniRational){ source_fps.num, source_fps.den };
     settings.log        = log_line;
     settings.log_opaque = ctx;
@@ -322,7 +368,7 @@ static int open_timeline(AVFilterContext *ctx, AVFilterLink *inlink, AVFilterLin
     else if (settings.mode == MARDINI_MODE_ANIMATE)
         ret = evaluate(ctx, "fps", s->fps_expr ? s->fps_expr : "8", source_fps, INT_MAX, &settings.rate);
     else if (settings.mode == MARDINI_MODE_SLOWMO)
-        ret = evaluate(ctx, "factor", s->factor_expr, source_fps, 1000000, &settings.rate);
+        ret = evaluate(ctx, "factor", s->factor_expr ? s->factor_expr : "8", source_fps, 1000000, &settings.rate);
     if (ret < 0)
         return ret;
 
@@ -334,7 +380,7 @@ static int open_timeline(AVFilterContext *ctx, AVFilterLink *inlink, AVFilterLin
     ff_filter_link(outlink)->frame_rate = frame_rate.num ? (AVRational){ frame_rate.num, frame_rate.den } : source_fps;
     if (settings.mode == MARDINI_MODE_SLOWMO && settings.rate.num > settings.rate.den)
         log_tempo(ctx, (double)settings.rate.num / settings.rate.den);
-    if (settings.mode == MARDINI_MODE_EXTEND && settings.side != MARDINI_SIDE_AFTER && source_fps.num > 0)
+    if (settings.mode == MARDINI_MODE_EXTEND && settings.side != MARDINI_SIDE_AFTER && source_fps.den > 0)
         av_log(ctx, AV_LOG_INFO, "the sound starts with the picture by -af adelay=%.0f:all=1\n",
                settings.total * 1000 / av_q2d(source_fps));
     return 0;
@@ -425,13 +471,13 @@ static int is_jump(AVFilterContext *ctx, const Given *before, const Given *after
 {
     LibmardiniContext *s = ctx->priv;
     const AVFilterLink *inlink = ctx->inputs[0];
-    const AVRational rate = ff_filter_link(ctx->inputs[0])->frame_rate;
+    const AVRational rate = nominal_rate(ctx->inputs[0]);
     double gap, usual;
 
     if (s->job > MARDINI_MODE_SLOWMO || after->pts == AV_NOPTS_VALUE)
         return 0;
     gap   = av_sat_sub64(after->pts, before->pts) * av_q2d(inlink->time_base);
-    usual = rate.num > 0 && rate.den > 0 ? 1 / av_q2d(rate) : /* else the gap before it or after it tells */
+    usual = rate.den > 0 ? 1 / av_q2d(rate) : /* else the gap before it or after it tells */
             before->gap ? before->gap * av_q2d(inlink->time_base) :
             after->ordinal < s->given[s->nb_given - 1].ordinal ? after[1].gap * av_q2d(inlink->time_base) : gap;
     if (gap <= 1 || gap <= REACH * usual)
@@ -479,7 +525,8 @@ static int is_cut(AVFilterContext *ctx, Given *before, Given *after)
 static int push_given(AVFilterContext *ctx, Given *given, int skip)
 {
     LibmardiniContext *s = ctx->priv;
-    int ret = mardini_timeline_push(s->timeline, given->frame->pts, DURATION(given->frame), &given->pts);
+    const int64_t duration = DURATION(given->frame);
+    int ret = mardini_timeline_push(s->timeline, given->frame->pts, s->no_rate && duration == 1 ? 0 : duration, &given->pts);
 
     if (ret > 0 && !skip && mardini_timeline_wants(s->timeline, given->ordinal)) {
         given->marked = s->marked;
@@ -540,7 +587,9 @@ static int arrive(AVFilterContext *ctx, Given given)
                       !s->given[s->nb_given - 1].off;
     int ret = 0;
 
-    if (s->nb_given && s->detect & (MARDINI_DETECT_REPEATS | MARDINI_DETECT_FREEZES)) {
+    if (s->job == MARDINI_MODE_FILL && given.off) {
+        ret = mardini_timeline_leave(s->timeline);
+    } else if (s->nb_given && s->detect & (MARDINI_DETECT_REPEATS | MARDINI_DETECT_FREEZES)) {
         ret = is_repeat(ctx, &given);
         if (ret > 0)
             ret = mardini_timeline_repeat(s->timeline);
@@ -792,6 +841,15 @@ static int make_queue(AVFilterContext *ctx)
     return 0;
 }
 
+/** Whether the next picture would run ahead of the sound if it were shown from the middle of the gap on. */
+static int is_long(AVFilterContext *ctx, const MardiniSlot *slot)
+{
+    LibmardiniContext *s = ctx->priv;
+    const int64_t gap = av_sat_sub64(find_given(s, slot->after)->pts, find_given(s, slot->before)->pts);
+
+    return s->job <= MARDINI_MODE_SLOWMO && gap * av_q2d(ctx->inputs[0]->time_base) > 0.5;
+}
+
 /**
  * Put the waiting slot into the queue.
  *
@@ -825,8 +883,8 @@ static int queue_slot(AVFilterContext *ctx)
         ret = put_given(ctx, find_given(s, slot->before), HOLD_END);
         return ret < 0 ? ret : 1;
     }
-    nearer = find_given(s, slot->position < 0.5 ? slot->before : slot->after);
-    if (find_given(s, slot->before)->off)
+    nearer = find_given(s, slot->position < 0.5 || is_long(ctx, slot) ? slot->before : slot->after);
+    if (find_given(s, slot->before)->off && s->job != MARDINI_MODE_FILL)
         ret = put_given(ctx, nearer, HOLD_OFF);
     else if (!(ret = choose_references(ctx, slot, &first)))
         ret = put_given(ctx, nearer, HOLD_CUT);

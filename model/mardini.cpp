@@ -286,6 +286,8 @@ void check_window(const MardiniContext &ctx, const MardiniWindow &w)
     for (int f = 0; f < w.num_masked; f++) {
         if (!std::isfinite(w.masked[f]) || (f && w.num_given > 1 && w.masked[f] <= w.masked[f - 1]))
             throw Error(EINVAL, text("the time of masked frame %d does not rise", f));
+        if (!std::isfinite(w.masked[f] - w.times[0]) || !std::isfinite(w.times[w.num_given - 1] - w.times[0]))
+            throw Error(EINVAL, text("masked frame %d is farther from the given ones than a number can say", f));
         for (int g = 0; g < w.num_given; g++)
             if (w.masked[f] == w.times[g])
                 throw Error(EINVAL, text("masked frame %d has the time of given frame %d", f, g));
@@ -366,6 +368,14 @@ int mardini_timeline_skip(MardiniTimeline *timeline)
         timeline->timeline.skip();
         return 0;
     });
+}
+
+int mardini_timeline_leave(MardiniTimeline *timeline)
+{
+    if (!timeline)
+        return MARDINI_ERR(EINVAL);
+    timeline->timeline.leave();
+    return 0;
 }
 
 int mardini_timeline_repeat(MardiniTimeline *timeline)

@@ -190,6 +190,11 @@ MARDINI_API int mardini_timeline_skip(MardiniTimeline *timeline);
  */
 MARDINI_API int mardini_timeline_repeat(MardiniTimeline *timeline);
 
+/**
+ * The next frame to be pushed stays as it is, named or a repeat, and a gap before it stays open. For MARDINI_MODE_FILL.
+ */
+MARDINI_API int mardini_timeline_leave(MardiniTimeline *timeline);
+
 /** @return 1 if the last slot or a later one may name the frame of this ordinal, 0 if it can be let go */
 MARDINI_API int mardini_timeline_wants(const MardiniTimeline *timeline, int64_t ordinal);
 
@@ -285,7 +290,7 @@ typedef struct MardiniSettings {
     /* Of frames on a card. Kernels of the library read and write them where they are if cuda_context is the device's
        primary context; else they are copied, on the card. Every call that takes frames comes after what the caller has
        queued on the stream, and what it queues there next comes after the call. */
-    void *cuda_context;  ///< CUcontext; NULL: the primary one of the device
+    void *cuda_context;  ///< CUcontext; NULL: the primary one of the device, which calls leave current in the thread
     void *cuda_stream;   ///< CUstream of that context; NULL: its default stream
     MardiniLog log;      ///< NULL: silence
     void *log_opaque;

@@ -199,7 +199,7 @@ bool Timeline::push(int64_t pts, int64_t duration, int64_t *placed)
                                           "one before: such frames are left out",
                                           ordinal, pts, last_.pts));
         }
-        repeat_ = false;
+        repeat_ = leave_ = false;
         return false;
     }
     if (first)
@@ -419,19 +419,31 @@ Timeline::Wide Timeline::past(const Given &frame) const
            (Wide(frame.pts) - first_) * in_.time_base.num * in_.rate.num;
 }
 
+/// Time stamps are rounded to ticks, and so is the first one, which the grid starts from: a frame that is as near to its
+/// place as that may lie there. In the unit of past(); 0 where ticks are no finer than frames lie apart, for then nothing is
+/// rounded, or the output's do.
+Timeline::Wide Timeline::rounding() const
+{
+    const auto ticks = [&](MardiniRational rate) { // from frame to frame
+        return Wide(rate.den) * in_.time_base.den / (Wide(rate.num) * in_.time_base.num);
+    };
+    const bool fine = has_frame_rate() && ticks(in_.frame_rate) >= 8 && ticks(in_.rate) >= 4;
+    return fine ? Wide(in_.time_base.num) * in_.rate.num : 0;
+}
+
 int Timeline::next_fps(MardiniSlot *slot)
 {
     if (given_.empty())
         return ended_ ? MARDINI_ERR(ENODATA) : MARDINI_ERR(EAGAIN);
     size_t f = 0;
-    while (f + 1 < given_.size() && past(given_[f + 1]) >= 0)
+    while (f + 1 < given_.size() && past(given_[f + 1]) >= -rounding())
         f++;
     f = forget(f);
     const Given &before = given_[f];
     const Wide offset = past(before);
     slot->before = slot->after = before.ordinal;
     slot->duration = interval_;
-    if (offset == 0) {
+    if (offset <= rounding() && offset >= -rounding()) {
         slot->kind = MARDINI_SLOT_GIVEN;
     } else if (f + 1 < given_.size()) {
         const Wide gap = (Wide(given_[f + 1].pts) - before.pts) * in_.time_base.num * in_.rate.num;
@@ -440,7 +452,7 @@ int Timeline::next_fps(MardiniSlot *slot)
         slot->position = inside(double(offset), double(gap));
     } else if (!ended_) {
         return MARDINI_ERR(EAGAIN);
-    } else if (past({0, end_, 0}) < 0) {
+    } else if (past({0, end_, 0}) < -rounding()) {
         slot->kind = MARDINI_SLOT_HELD;
     } else {
         return MARDINI_ERR(ENODATA);

@@ -36,6 +36,7 @@ public:
     bool push(int64_t pts, int64_t duration, int64_t *placed); ///< false: left out
     void skip();
     void repeat() { repeat_ = true; }
+    void leave() { leave_ = true; }
     void end(int64_t pts);
     bool wants(int64_t ordinal) const { return wanted_.count(ordinal) > 0; }
     int next(MardiniSlot *slot); ///< 0, MARDINI_ERR(EAGAIN) or MARDINI_ERR(ENODATA)
@@ -57,6 +58,7 @@ private:
     int64_t after_last() const;
     int64_t to_output(int64_t pts) const;
     Wide past(const Given &frame) const;
+    Wide rounding() const;
     Reach slowmo(Wide k, int64_t *pts, int64_t *index, int64_t *remainder) const;
     size_t forget(size_t f);
     bool spread(MardiniSlot *slot) const;
@@ -112,6 +114,7 @@ private:
 
     std::vector<std::pair<int64_t, int64_t>> named_; ///< FILL: first and last of each range, rising
     bool repeat_ = false;        ///< the next frame repeats the one before it
+    bool leave_ = false;         ///< the next frame stays as it is
     std::vector<Given> run_;     ///< repeats in a row that are not judged yet
     int64_t run_length_ = 0;     ///< those that were judged too
     bool said_break_ = false;

@@ -102,10 +102,10 @@ void Timeline::take(const Given &given)
             opening_.push_back(given);
         return;
     }
-    const bool repeats = std::exchange(repeat_, false);
+    const bool left = std::exchange(leave_, false), repeats = std::exchange(repeat_, false) && !left;
     const auto after = std::upper_bound(named_.begin(), named_.end(), std::pair(given.ordinal, INT64_MAX));
-    const bool named = std::any_of(named_.begin(), after, [&](const auto &r) { return given.ordinal <= r.second; });
-    if (taken_ > 1 && in_.detect & MARDINI_DETECT_GAPS)
+    const bool named = !left && std::any_of(named_.begin(), after, [&](const auto &r) { return given.ordinal <= r.second; });
+    if (taken_ > 1 && in_.detect & MARDINI_DETECT_GAPS && !left)
         bridge_gap(given);
     if (repeats && !named && in_.detect & (MARDINI_DETECT_REPEATS | MARDINI_DETECT_FREEZES)) {
         wanted_.insert(given.ordinal); // until it is judged

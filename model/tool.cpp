@@ -110,16 +110,16 @@ struct Evaluate {
             ->check(CLI::Range(16, 16384));
         CLI::Option_group *jobs = c->add_option_group("One of these, instead of dropping frames");
         jobs->require_option(0, 1);
-        jobs->add_option("--ahead", o.ahead, "go on for so many frames after those")->check(CLI::Range(1, 1000));
+        jobs->add_option("--ahead", o.ahead, "extend the first --frames by so many, and score them")->check(CLI::Range(1, 1000));
         jobs->add_option("--chain", o.chain, "go on for so many windows of 12 frames and tell what is left")
             ->check(CLI::Range(1, 1000));
         jobs->add_option("--levels", o.levels, "make the product of these factors at once and level by level")
             ->delimiter(',')
             ->check(CLI::Range(2, 64));
-        jobs->add_option("--join", o.join, "join the ends of those by so many frames")->check(CLI::Range(1, 1000));
+        jobs->add_option("--join", o.join, "loop the first --frames by so many made frames, and score the seam")->check(CLI::Range(1, 1000));
         jobs->add_option("--animate", o.seeds, "sample so many motions around the first frame of each clip or picture")
             ->check(CLI::Range(2, 64));
-        c->add_option("--motion", o.motion, "amount of that motion")->capture_default_str()->check(CLI::Range(0.0, 10.0));
+        c->add_option("--motion", o.motion, "with --animate: how much moves, as the filter's option motion")->capture_default_str()->check(CLI::Range(0.0, 10.0));
         c->add_option("--against", o.against, "score this too")->check(CLI::IsMember({"blend"}));
         c->add_option("--without", o.without, "score the network with this part off too")
             ->check(CLI::IsMember({"planner", "match"}));

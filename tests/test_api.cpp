@@ -278,6 +278,27 @@ TEST_CASE("a model that is missing, broken or found elsewhere is named")
         check_refusal(EINVAL, "broken.safetensors", s, messages);
     }
 
+    // A forged header gets no memory for what its file does not hold.
+    const auto forged = [](const std::string &tensors, const std::string &width) {
+        const std::string config =
+            R"({\"preset\":\"nano\",\"encoder\":{\"channels2\":16,\"channels4\":32,\"channels8\":64,\"match\":32},)"
+            R"(\"planner\":{\"width\":)" + width + R"(,\"layers\":64,\"head_dim\":32,\"features\":32,\"references\":\"strict\"},)"
+            R"(\"generator\":{\"channels8\":64,\"blocks8\":1,\"cost8\":2,\"channels4\":32,\"cost4\":1,\"channels2\":16},)"
+            R"(\"denoiser\":{\"channels4\":0,\"channels8\":0}})";
+        const std::string header = R"({"__metadata__":{"mardini.format":"3","mardini.config":")" + config + "\"}" + tensors + "}";
+        std::string bytes(8, '\0');
+        for (size_t i = 0; i < 8; i++)
+            bytes[i] = static_cast<char>(header.size() >> (8 * i));
+        return bytes + header;
+    };
+    const Scratch greedy("greedy.safetensors", forged("", "4096"));
+    s.model = greedy.file.c_str();
+    check_refusal(EINVAL, "it holds 0 numbers, and its configuration has 12", s, messages);
+    const Scratch empty("empty.safetensors",
+                        forged(R"(,"x":{"dtype":"F32","shape":[0,4611686018427387904,4611686018427387904],"data_offsets":[0,0]})", "96"));
+    s.model = empty.file.c_str();
+    check_refusal(EINVAL, "empty.safetensors", s, messages);
+
     // MARDINI_MODEL_PATH comes before the library's own folder.
     const Scratch first("nano.safetensors", "junk");
     const std::string path = "/nowhere::" + first.folder;
@@ -350,6 +371,8 @@ TEST_CASE("frames and windows: what is refused, and what is made")
     const double falling[4] = {-1, 0, 0, 2}, meeting[2] = {.5, 1};
     refused(make(4, 1, falling), "given frame 2 does not rise");
     refused(make(4, 2, nullptr, meeting), "has the time of given frame 2");
+    const double huge[4] = {-1.7e308, -1, 0, 1.7e308};
+    refused(make(4, 1, huge), "farther");
     const double nan[1] = {NAN};
     refused(make(4, 1, nullptr, nan), "masked frame 0");
     const MardiniWindow no_keys = {4, ids, times, 1, masked, nullptr, out, confidence};
@@ -371,6 +394,20 @@ TEST_CASE("frames and windows: what is refused, and what is made")
         CHECK(alone == made[static_cast<size_t>(f)]);
     }
     CHECK_FALSE(made[0] == made[12]);
+
+    // Whatever pairs the others lie between, and however near to a given one they are.
+    const double uneven[3] = {0, 1, 3}, apart[2] = {.5, 2}, nearly[1] = {1 - 1e-9};
+    REQUIRE(make(3, 2, uneven, apart) == 0);
+    const Picture later;
+    const MardiniWindow at_two = {3, ids, uneven, 1, apart + 1, keys + 1, &later.frame, nullptr};
+    REQUIRE(mardini_make(ctx, &at_two, 1) == 0);
+    CHECK(later == made[1]);
+    REQUIRE(make(4, 1, nullptr, nearly) == 0);
+    int off = 0;
+    for (size_t i = 0; i < made[0].planes[0].size(); i++)
+        off += std::abs(made[0].planes[0][i] - given[2].planes[0][i]) > 2;
+    CHECK(off == 0);
+    REQUIRE(make(4, 13) == 0);
 
     // So do several windows in one call.
     const Picture first, second, third;

@@ -158,6 +158,37 @@ TEST_CASE("fill: repeats and gaps are found and made anew, a piece equals the wh
         CHECK(piece.frames[k].hash == whole.frames[k + 4].hash);
 }
 
+TEST_CASE("fill: while disabled every frame stays as it is, and no gap is closed")
+{
+    const std::string twice = "testsrc2=s=64x48:r=5:d=1,fps=10";
+    const auto plain = graph(twice).hashes();
+    CHECK(graph(twice + ",mardini=mode=fill:enable=0").hashes() == plain);
+    CHECK(graph(twice + ",mardini=mode=fill:detect=freezes+repeats+gaps:frames=2-4:enable=0").hashes() == plain);
+    const std::string holed = twice + ",select='not(eq(n,5))'";
+    CHECK(graph(holed + ",mardini=mode=fill:enable=0").hashes() == graph(holed).hashes());
+    const auto half = graph(twice + ",mardini=mode=fill:enable='gte(n,5)'").hashes();
+    REQUIRE(half.size() == plain.size());
+    for (size_t k = 0; k < 5; k++)
+        CHECK(half[k] == plain[k]);
+    CHECK(half[7] != plain[7]);
+}
+
+TEST_CASE("frames are missing or the time base is fine: what rounding could decide is decided once")
+{
+    for (int missing : {1, 4, 7})
+        for (const char *side : {"before", "after"})
+            for (int frames : {1, 3, 13}) {
+                const std::string holed = "testsrc2=s=64x48:r=25:d=0.4,select='not(eq(n," + std::to_string(missing) + "))'";
+                const Clip out = graph(holed + ",mardini=mode=extend:steps=0:frames=" + std::to_string(frames) + ":side=" + side);
+                INFO(missing << " " << side << " " << frames << "\n" << out.output.err);
+                CHECK(out.output.status == 0);
+                CHECK(out.frames.size() == static_cast<size_t>(9 + frames));
+            }
+    const Clip fine = graph("testsrc2=s=64x48:r=30000/1001:d=0.4,settb=1/1000000000,mardini=fps=60000/1001");
+    CHECK(fine.output.status == 0);
+    CHECK(fine.frames.size() >= 23);
+}
+
 TEST_CASE("four stills become 128 frames, in windows of 17 at most")
 {
     const std::string stills = "testsrc2=s=64x64:r=4,trim=end_frame=4,settb=1/24,setpts=N,format=yuv420p", views = stills + ",mardini=mode=slowmo:frames=128:scd=none";

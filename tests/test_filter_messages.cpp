@@ -135,6 +135,20 @@ TEST_CASE("at info: one summary at the end, and what slows the sound down")
     CHECK(count(fps, "2 held at the end\n") == 1);
 }
 
+TEST_CASE("time stamps in milliseconds are no thousand frames a second")
+{
+    const std::string recording = "testsrc2=s=64x48:r=1000:d=0.8,metadata=add:key=k:value=1:enable='not(mod(n,100))',"
+                                  "metadata=select:key=k";
+    const Clip out = graph(recording + ",mardini=mode=extend:frames=3", "1/1000");
+    INFO(out.output.err);
+    CHECK(count(out.output.err, "the input's 1000 frames a second are its time stamps' resolution") == 1);
+    REQUIRE(out.frames.size() == 11);
+    for (size_t k = 8; k < 11; k++) // at the clip's own pace
+        CHECK(out.frames[k].pts - out.frames[k - 1].pts == 100);
+    const Output told = shell("FFMPEG -filter_complex \"" + recording + ",mardini=fps=source_fps*2\" -f null -");
+    CHECK(count(told.err, "for the input tells no source_fps: say a number") >= 1);
+}
+
 TEST_CASE("interlaced input is warned about once")
 {
     const Clip out = graph(MOVING + ",setfield=tff,mardini=mode=slowmo:factor=2");
@@ -188,6 +202,10 @@ TEST_CASE("what cannot be gives one sentence that names the culprit, and a non-z
         {"fps=source_fps/0", "fps=source_fps/0 is inf"},
         {"fps=quick", "fps=quick is not an expression"},
         {"frames=9", "say mode=slowmo too"},
+        {"factor=4", "factor is an option of mode slowmo"},
+        {"mode=slowmo:fps=120", "fps is an option of mode fps and animate"},
+        {"camera=zoom-in", "camera is an option of mode animate and loop"},
+        {"mode=slowmo:side=both", "side is an option of mode extend"},
         {"mode=slowmo:frames=1", "a total of 1 frames"},
         {"mode=slowmo:frames=3", "a total of 3 frames is wanted, and 4 were given"},
     };

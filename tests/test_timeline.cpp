@@ -153,19 +153,22 @@ std::vector<Slot> expect_fps(const Job &job, const std::vector<Frame> &frames)
     std::vector<Slot> out;
     if (frames.empty())
         return out;
-    const Fraction step = Fraction(1) / fraction(job.rate), end = end_of_last(job, frames);
+    const Fraction step = Fraction(1) / fraction(job.rate), end = end_of_last(job, frames), tick = fraction(job.time_base);
+    const bool fine = job.frame_rate.num > 0 && Fraction(8) * tick <= Fraction(1) / fraction(job.frame_rate) &&
+                      Fraction(4) * tick <= step;
+    const Fraction near = fine ? tick : Fraction(); // as far as a stamp's rounding moves it
     size_t f = 0;
     for (int64_t k = 0;; k++) {
         const Fraction time = frames[0].time + step * Fraction(k);
-        while (f + 1 < frames.size() && frames[f + 1].time <= time)
+        while (f + 1 < frames.size() && frames[f + 1].time <= time + near)
             f++;
         const Frame &before = frames[f];
-        if (before.time == time)
+        if (before.time <= time + near && time <= before.time + near)
             out.push_back({MARDINI_SLOT_GIVEN, time, step, before.ordinal, before.ordinal, 0});
         else if (f + 1 < frames.size())
             out.push_back({MARDINI_SLOT_MADE, time, step, before.ordinal, frames[f + 1].ordinal,
                            (time - before.time) / (frames[f + 1].time - before.time)});
-        else if (time < end)
+        else if (time + near < end)
             out.push_back({MARDINI_SLOT_HELD, time, step, before.ordinal, before.ordinal, 0});
         else
             return out;
@@ -416,6 +419,31 @@ TEST_CASE("two hours of 24000/1001, without drift")
         job.rate = {2, 1};
         REQUIRE(check(job) == "");
     }
+}
+
+TEST_CASE("rounded time stamps: every given frame comes out, and no more is made than there would be without rounding")
+{
+    for (MardiniRational tb : {MardiniRational{1, 1000}, {1, 90000}, {1, 24000}})
+        for (MardiniRational rate : {MardiniRational{24000, 1001}, {30000, 1001}, {60000, 1001}, {60, 1}, {24, 1}})
+            for (int factor : {1, 2, 4}) {
+                const int n = 1000;
+                Job job;
+                job.time_base = tb;
+                job.frame_rate = rate;
+                job.stamps = constant_rate(n, rate, tb, 83);
+                job.rate = {factor * rate.num, rate.den};
+                INFO("time base " << tb.num << "/" << tb.den << ", " << rate.num << "/" << rate.den << " times " << factor);
+                int64_t given = 0, made = 0;
+                const Result result = run(job);
+                for (const MardiniSlot &slot : result.slots) {
+                    if (slot.kind == MARDINI_SLOT_GIVEN)
+                        CHECK(slot.before == given++); // each of them once, in order
+                    made += slot.kind == MARDINI_SLOT_MADE;
+                }
+                CHECK(given == n);
+                CHECK(made == (n - 1) * (factor - 1));
+                CHECK(result.slots.size() == static_cast<size_t>(n * factor));
+            }
 }
 
 TEST_CASE("variable frame rate, any time base, rational rates")
