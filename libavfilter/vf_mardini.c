@@ -206,7 +206,7 @@ static int refuse_others(AVFilterContext *ctx)
     return 0;
 }
 
-/** The input's nominal frame rate; 1/0 if it has none, or none that means a thing. */
+/** The input's nominal frame rate; 1/0 if it has none, or one that may be no more than its time stamps' resolution. */
 static AVRational nominal_rate(AVFilterLink *inlink)
 {
     const AVRational rate = ff_filter_link(inlink)->frame_rate, tick = inlink->time_base;
@@ -325,15 +325,15 @@ static av_cold void uninit(AVFilterContext *ctx)
 static int open_timeline(AVFilterContext *ctx, AVFilterLink *inlink, AVFilterLink *outlink)
 {
     LibmardiniContext *s = ctx->priv;
-    const AVRational source_fps = nominal_rate(inlink), told = ff_filter_link(inlink)->frame_rate;
+    const AVRational source_fps = ff_filter_link(inlink)->frame_rate, nominal = nominal_rate(inlink);
     MardiniTimelineSettings settings;
     MardiniRational time_base, frame_rate;
     int ret;
 
-    s->no_rate = told.num > 0 && told.den > 0 && !source_fps.den;
+    s->no_rate = source_fps.num > 0 && source_fps.den > 0 && !nominal.den;
     if (s->no_rate)
-        av_log(ctx, AV_LOG_WARNING, "the input's %g frames a second are its time stamps' resolution: it counts as one "
-               "without a frame rate; -r before -i tells one\n", av_q2d(told));
+        av_log(ctx, AV_LOG_WARNING, "the input's %g frames a second may be no more than its time stamps' resolution: frames "
+               "are placed by their time stamps; say a number where source_fps is not meant so\n", av_q2d(source_fps));
     mardini_timeline_default_settings(&settings);
     settings.mode       = s->mode;
     settings.total      = s->mode == MARDINI_MODE_EXTEND ? 12 : s->mode == MARDINI_MODE_LOOP ? 15 :
@@ -358,8 +358,8 @@ static int open_timeline(AVFilterContext *ctx, AVFilterLink *inlink, AVFilterLin
     s->detect           = settings.detect;
     s->job              = settings.mode;
     settings.time_base  = (MardiniRational){ inlink->time_base.num, inlink->time_base.den };
-    if (source_fps.den > 0)
-        settings.frame_rate = (MardiniRational){ source_fps.num, source_fps.den };
+    if (nominal.den > 0)
+        settings.frame_rate = (MardiniRational){ nominal.num, nominal.den };
     settings.log        = log_line;
     settings.log_opaque = ctx;
     ret = 0;
@@ -380,9 +380,9 @@ static int open_timeline(AVFilterContext *ctx, AVFilterLink *inlink, AVFilterLin
     ff_filter_link(outlink)->frame_rate = frame_rate.num ? (AVRational){ frame_rate.num, frame_rate.den } : source_fps;
     if (settings.mode == MARDINI_MODE_SLOWMO && settings.rate.num > settings.rate.den)
         log_tempo(ctx, (double)settings.rate.num / settings.rate.den);
-    if (settings.mode == MARDINI_MODE_EXTEND && settings.side != MARDINI_SIDE_AFTER && source_fps.den > 0)
+    if (settings.mode == MARDINI_MODE_EXTEND && settings.side != MARDINI_SIDE_AFTER && nominal.den > 0)
         av_log(ctx, AV_LOG_INFO, "the sound starts with the picture by -af adelay=%.0f:all=1\n",
-               settings.total * 1000 / av_q2d(source_fps));
+               settings.total * 1000 / av_q2d(nominal));
     return 0;
 }
 

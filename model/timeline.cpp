@@ -209,6 +209,7 @@ bool Timeline::push(int64_t pts, int64_t duration, int64_t *placed)
     anchor_ = stamped || first ? pts : anchor_;
     unstamped_ = stamped || first ? 0 : unstamped_ + 1;
     last_ = {ordinal, pts, std::max<int64_t>(duration, 0)};
+    last_.gap = first ? 0 : last_gap_;
     taken_++;
     take(last_);
     if (placed)
@@ -420,14 +421,11 @@ Timeline::Wide Timeline::past(const Given &frame) const
 }
 
 /// Time stamps are rounded to ticks, and so is the first one, which the grid starts from: a frame that is as near to its
-/// place as that may lie there. In the unit of past(); 0 where ticks are no finer than frames lie apart, for then nothing is
-/// rounded, or the output's do.
-Timeline::Wide Timeline::rounding() const
+/// place as that may lie there. In the unit of past(); 0 where ticks are not much finer than frames lie apart, before it or
+/// in the output.
+Timeline::Wide Timeline::rounding(const Given &frame) const
 {
-    const auto ticks = [&](MardiniRational rate) { // from frame to frame
-        return Wide(rate.den) * in_.time_base.den / (Wide(rate.num) * in_.time_base.num);
-    };
-    const bool fine = has_frame_rate() && ticks(in_.frame_rate) >= 8 && ticks(in_.rate) >= 4;
+    const bool fine = frame.gap >= 8 && Wide(in_.rate.den) * in_.time_base.den >= 8 * Wide(in_.rate.num) * in_.time_base.num;
     return fine ? Wide(in_.time_base.num) * in_.rate.num : 0;
 }
 
@@ -436,14 +434,15 @@ int Timeline::next_fps(MardiniSlot *slot)
     if (given_.empty())
         return ended_ ? MARDINI_ERR(ENODATA) : MARDINI_ERR(EAGAIN);
     size_t f = 0;
-    while (f + 1 < given_.size() && past(given_[f + 1]) >= -rounding())
+    while (f + 1 < given_.size() && past(given_[f]) > rounding(given_[f]) &&
+           past(given_[f + 1]) >= -rounding(given_[f + 1]))
         f++;
     f = forget(f);
     const Given &before = given_[f];
-    const Wide offset = past(before);
+    const Wide offset = past(before), tolerance = rounding(before);
     slot->before = slot->after = before.ordinal;
     slot->duration = interval_;
-    if (offset <= rounding() && offset >= -rounding()) {
+    if (offset <= tolerance && offset >= -tolerance) {
         slot->kind = MARDINI_SLOT_GIVEN;
     } else if (f + 1 < given_.size()) {
         const Wide gap = (Wide(given_[f + 1].pts) - before.pts) * in_.time_base.num * in_.rate.num;
@@ -452,7 +451,7 @@ int Timeline::next_fps(MardiniSlot *slot)
         slot->position = inside(double(offset), double(gap));
     } else if (!ended_) {
         return MARDINI_ERR(EAGAIN);
-    } else if (past({0, end_, 0}) < -rounding()) {
+    } else if (past({0, end_, 0}) < -tolerance) {
         slot->kind = MARDINI_SLOT_HELD;
     } else {
         return MARDINI_ERR(ENODATA);

@@ -49,6 +49,7 @@ private:
         int64_t ordinal, pts, duration;
         Masked masked = NO; ///< FILL
         bool skipped = false;
+        int64_t gap = 0; ///< from the one before it, 0 of the first
     };
     enum Reach { KNOWN, WAIT, OVER };
 
@@ -58,7 +59,7 @@ private:
     int64_t after_last() const;
     int64_t to_output(int64_t pts) const;
     Wide past(const Given &frame) const;
-    Wide rounding() const;
+    Wide rounding(const Given &frame) const;
     Reach slowmo(Wide k, int64_t *pts, int64_t *index, int64_t *remainder) const;
     size_t forget(size_t f);
     bool spread(MardiniSlot *slot) const;

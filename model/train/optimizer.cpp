@@ -18,7 +18,8 @@ static constexpr double momentum = 0.95;
 /// Root mean square of a matrix's step at a rate of 1. Adam's is some .2 where gradients are noise, up to 1 where they agree.
 static constexpr double step_size = 0.5;
 
-/// What layers put out pixels, weights of candidates or motion: they begin at zero, and are Adam's as in Muon's own recipe.
+/// The generator's and the denoiser's last layers and their like begin at zero and are Adam's, as in Muon's own recipe. The planner's
+/// head is not among them: it was a matrix when this was measured.
 static const char *const outputs[] = {"generator.delta", "generator.head3", "denoiser.out", "teacher.out"};
 
 static bool is_matrix(const std::string &name, const Tensor &parameter)
