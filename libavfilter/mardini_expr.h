@@ -57,7 +57,7 @@ static int evaluate(AVFilterContext *ctx, const char *name, const char *expr, AV
     const double values[] = {
         known ? av_q2d(source_fps) : NAN, 30000.0 / 1001.0, 25.0, 24.0, 24000.0 / 1001.0
     };
-    double value = 0;
+    double value;
     AVRational q;
     int ret = av_expr_parse_and_eval(&value, expr, var_names, values, NULL, NULL, NULL, NULL, NULL, 0, ctx);
 

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <fstream>
+#include <new>
 #include <set>
 #include <unistd.h>
 
@@ -297,6 +298,13 @@ void load_parameters(torch::nn::Module &module, const std::map<std::string, Tens
             throw std::runtime_error("there is a tensor \"" + name + "\" that the network does not have");
 }
 
+bool is_out_of_memory(const std::exception &e)
+{
+    const auto *ours = dynamic_cast<const c10::Error *>(&e);
+    return dynamic_cast<const std::bad_alloc *>(&e) || dynamic_cast<const c10::OutOfMemoryError *>(&e) ||
+           (ours && std::string(ours->what_without_backtrace()).find("allocate memory") != std::string::npos);
+}
+
 static bool is_of(const char *part, const std::string &name)
 {
     return name.rfind(part, 0) == 0;
@@ -350,7 +358,7 @@ Network load_network(const std::string &path, std::map<std::string, std::string>
             *metadata = std::move(file.metadata);
         return network;
     } catch (const c10::Error &e) {
-        if (std::string(e.what_without_backtrace()).find("allocate memory") != std::string::npos)
+        if (is_out_of_memory(e))
             throw;
         broken(path, "LibTorch cannot build its network: " + std::string(e.what_without_backtrace()));
     } catch (const std::exception &e) {

@@ -24,6 +24,9 @@ SafeTensors read_safetensors(const std::string &path);
 /// Write atomically: a file beside it that is renamed when it is whole and on disk.
 void write_safetensors(const std::string &path, const SafeTensors &file);
 
+/// Whether memory was full. The processor's allocator reports through LibTorch's plain error class.
+bool is_out_of_memory(const std::exception &e);
+
 std::string to_json(const NetworkConfig &config);
 NetworkConfig config_from_json(const std::string &json);
 

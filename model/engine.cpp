@@ -35,14 +35,6 @@ struct Failure : std::runtime_error {
     int code;
 };
 
-/// The processor's allocator reports through LibTorch's plain error class.
-static bool is_out_of_memory(const std::exception &e)
-{
-    const auto *ours = dynamic_cast<const c10::Error *>(&e);
-    return dynamic_cast<const std::bad_alloc *>(&e) || dynamic_cast<const c10::OutOfMemoryError *>(&e) ||
-           (ours && std::string(ours->what_without_backtrace()).find("allocate memory") != std::string::npos);
-}
-
 /// What is known of one given frame.
 struct Given {
     MardiniFrame frame;   // the caller's planes
