@@ -50,9 +50,7 @@
 /* Frames that are put out in one go, made ones and those between them. */
 #define QUEUE 64
 /* A pause of more usual gaps than this is none of the motion. */
-#define REACH 16
-/* More repeats in a row than this are a still picture, not a slow cadence. */
-#define REPEATS_MAX 4
+#define JUMP_GAPS 16
 
 enum SceneCutDetection {
     SCD_NONE,
@@ -87,7 +85,7 @@ typedef struct Given {
     int made;
     int added;       ///< the library has seen it
     int marked;      ///< a frame that is to be made anew before it was marked as a cut upstream
-    int cut;         ///< 1: a new scene starts here, seen from `compared`; 2: the time jumps; -1: not looked yet
+    int cut;         ///< seen from `compared` a new scene starts here, or the time jumps; -1: not looked yet
     int64_t compared;
     int off;         ///< the filter is disabled from here to the next
 } Given;
@@ -99,11 +97,11 @@ typedef struct Queued {
     int window;     ///< that it is made in; -1: none
 } Queued;
 
-/** Frames to be made from the same given ones. */
-typedef struct Window {
+/** Queued frames to be made from the same given ones. */
+typedef struct Pending {
     int first, nb; ///< of the slot's references: those that no cut parts from the gap
     int nb_made;
-} Window;
+} Pending;
 
 typedef struct LibmardiniContext {
     const AVClass *class;
@@ -139,7 +137,7 @@ typedef struct LibmardiniContext {
     int nb_given;
     int marked; ///< a frame that is to be made anew was marked as a cut
     int job;    ///< MardiniMode of the timeline
-    Given waiting[REPEATS_MAX + 1]; ///< they repeat the last given one; the timeline does not know them yet
+    Given waiting[MARDINI_REPEATS_MAX + 1]; ///< they repeat the last given one; the timeline does not know them yet
     int nb_waiting;
     int still;     ///< the last frames were one picture, for too long to be a cadence
     MardiniSlot slot; ///< the next output frame that is not in the queue yet
@@ -148,7 +146,7 @@ typedef struct LibmardiniContext {
     Queued queue[QUEUE];
     int nb_queued;
     int queue_index;  ///< next one to put out
-    Window windows[CHUNK]; ///< that are to be made before the queue is put out
+    Pending windows[CHUNK]; ///< that are to be made before the queue is put out
     int nb_windows;
     int nb_made;      ///< frames of all of them
     AVFrame *planar[2 * CHUNK]; ///< where the library writes them, if planar_fmt is another format than theirs
@@ -480,7 +478,7 @@ static int is_jump(AVFilterContext *ctx, const Given *before, const Given *after
     usual = rate.den > 0 ? 1 / av_q2d(rate) : /* else the gap before it or after it tells */
             before->gap ? before->gap * av_q2d(inlink->time_base) :
             after->ordinal < s->given[s->nb_given - 1].ordinal ? after[1].gap * av_q2d(inlink->time_base) : gap;
-    if (gap <= 1 || gap <= REACH * usual)
+    if (gap <= 1 || gap <= JUMP_GAPS * usual)
         return 0;
     if (!s->warned_jump)
         av_log(ctx, AV_LOG_WARNING, "the time jumps by %.3f s after frame %"PRId64": such gaps are held, not filled; "
@@ -502,7 +500,7 @@ static int is_cut(AVFilterContext *ctx, Given *before, Given *after)
     after->cut      = -1;
     if (s->scd != SCD_NONE && is_jump(ctx, before, after)) {
         s->nb_cuts++;
-        return after->cut = 2;
+        return after->cut = 1;
     }
     if (s->scd == SCD_NONE || before->made || after->made) {
         ret = 0;
@@ -579,47 +577,69 @@ static int is_repeat(AVFilterContext *ctx, Given *given)
     return ret;
 }
 
-/** Take a frame in. One that repeats the last waits until it is known how long that goes on. */
-static int arrive(AVFilterContext *ctx, Given given)
+/** Tell the timeline what mode fill must know of a frame before it is pushed. */
+static int note_for_fill(AVFilterContext *ctx, Given *given)
 {
     LibmardiniContext *s = ctx->priv;
-    const int skips = s->dup == DUP_SKIP && s->job <= MARDINI_MODE_SLOWMO && !given.off && s->nb_given &&
-                      !s->given[s->nb_given - 1].off;
     int ret = 0;
 
-    if (s->job == MARDINI_MODE_FILL && given.off) {
-        ret = mardini_timeline_leave(s->timeline);
-    } else if (s->nb_given && s->detect & (MARDINI_DETECT_REPEATS | MARDINI_DETECT_FREEZES)) {
-        ret = is_repeat(ctx, &given);
-        if (ret > 0)
-            ret = mardini_timeline_repeat(s->timeline);
-    }
-    if (skips || s->nb_waiting) {
-        const int repeats = is_repeat(ctx, &given);
+    if (s->job != MARDINI_MODE_FILL)
+        return 0;
+    if (given->off)
+        return mardini_timeline_leave(s->timeline);
+    if (s->nb_given && s->detect & (MARDINI_DETECT_REPEATS | MARDINI_DETECT_FREEZES))
+        ret = is_repeat(ctx, given);
+    return ret > 0 ? mardini_timeline_repeat(s->timeline) : ret;
+}
 
-        if (repeats > 0 && skips && !s->still) {
-            s->waiting[s->nb_waiting++] = given;
-            s->still = s->nb_waiting > REPEATS_MAX;
-            return s->still ? push_waiting(ctx, 0) : 0;
-        }
-        s->still &= repeats;
-        ret = FFMIN(repeats, 0);
-        if (ret >= 0 && s->nb_waiting) {
-            ret = is_cut(ctx, &s->given[s->nb_given - 1], &given);
-            if (ret == 2) { /* somewhere since the last: each gap is looked at by itself */
-                given.cut = -1;
-                s->nb_cuts--;
-            }
-            /* Before a cut they stay: the cut must not move. */
-            if (ret >= 0)
-                ret = push_waiting(ctx, !ret);
-        }
+/**
+ * For dup=skip: a frame that repeats the last one waits until it is known how long that goes on. Any other one decides
+ * about those that wait.
+ *
+ * @return 1 if the frame waits, and is taken; 0 if not; or a negative code
+ */
+static int hold_back(AVFilterContext *ctx, Given *given)
+{
+    LibmardiniContext *s = ctx->priv;
+    const int skips = s->dup == DUP_SKIP && s->job <= MARDINI_MODE_SLOWMO && !given->off && s->nb_given &&
+                      !s->given[s->nb_given - 1].off;
+    int repeats, cut, ret;
+
+    if (!skips && !s->nb_waiting)
+        return 0;
+    if ((repeats = is_repeat(ctx, given)) < 0)
+        return repeats;
+    if (repeats && skips && !s->still) {
+        s->waiting[s->nb_waiting++] = *given;
+        given->frame = given->planar = NULL;
+        s->still = s->nb_waiting > MARDINI_REPEATS_MAX;
+        ret = s->still ? push_waiting(ctx, 0) : 0;
+        return ret < 0 ? ret : 1;
     }
-    if (ret < 0) {
-        release_one(s, &given);
-        return ret;
+    s->still &= repeats;
+    if (!s->nb_waiting)
+        return 0;
+    if ((cut = is_cut(ctx, &s->given[s->nb_given - 1], given)) < 0)
+        return cut;
+    if (cut) { /* somewhere since the last: each gap is looked at by itself, and counted then */
+        given->cut = -1;
+        s->nb_cuts--;
     }
-    return push_given(ctx, &given, 0);
+    return push_waiting(ctx, !cut); /* before a cut they stay: it must not move */
+}
+
+/** Take a frame in. */
+static int arrive(AVFilterContext *ctx, Given given)
+{
+    int ret = note_for_fill(ctx, &given);
+
+    if (ret >= 0)
+        ret = hold_back(ctx, &given);
+    if (!ret)
+        return push_given(ctx, &given, 0);
+    if (given.frame)
+        release_one(ctx->priv, &given);
+    return FFMIN(ret, 0);
 }
 
 /** Take the next frame of the input. */
@@ -780,7 +800,7 @@ static int make_queue(AVFilterContext *ctx)
     for (int n = 0; n < s->nb_queued; n++) {
         Queued *queued = &s->queue[n];
         const MardiniSlot *slot = &queued->slot;
-        const Window *window = &s->windows[FFMAX(queued->window, 0)];
+        const Pending *window = &s->windows[FFMAX(queued->window, 0)];
 
         if (queued->window < 0)
             continue;
@@ -866,7 +886,7 @@ static int queue_slot(AVFilterContext *ctx)
     if (s->nb_queued == QUEUE)
         return 0;
     if (last && last->window >= 0) {
-        Window *window = &s->windows[last->window];
+        Pending *window = &s->windows[last->window];
 
         if (same_window(&last->slot, slot) && window->nb_made < FFMIN(CHUNK, MARDINI_WINDOW - slot->num_references)) {
             window->nb_made++;
@@ -889,7 +909,7 @@ static int queue_slot(AVFilterContext *ctx)
     else if (!(ret = choose_references(ctx, slot, &first)))
         ret = put_given(ctx, nearer, HOLD_CUT);
     else if (ret > 0) {
-        s->windows[s->nb_windows] = (Window){ .first = first, .nb = ret, .nb_made = 1 };
+        s->windows[s->nb_windows] = (Pending){ .first = first, .nb = ret, .nb_made = 1 };
         s->nb_made++;
         enqueue(s, NULL, s->nb_windows++);
     }
@@ -963,7 +983,8 @@ static int activate(AVFilterContext *ctx)
         s->next_pts = frame->pts + DURATION(frame);
         s->nb_out++;
         ret = ff_filter_frame(outlink, frame);
-        if (ret >= 0 && ff_inoutlink_check_flow(inlink, outlink))
+        /* After the end of the input only what is asked for is made, however much is left to make. */
+        if (ret >= 0 && (ff_outlink_frame_wanted(outlink) || (!s->status && ff_inlink_check_available_frame(inlink))))
             ff_filter_set_ready(ctx, 100);
         return ret;
     }

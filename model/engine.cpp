@@ -352,7 +352,7 @@ private:
     void make_frame(const Planned &planned, int64_t i);
     /// body(i) for i in 0 .. count - 1, several beside each other, each by one thread; those left over one by one by all
     /// threads.
-    template <class Body> void side_by_side(int64_t count, const Body &body);
+    template <class Body> void in_parallel(int64_t count, const Body &body);
     void make_together(const MardiniWindow *windows, int num_windows);
 
     int steps_for(const Pairs &known, bool alone) const;
@@ -425,6 +425,8 @@ Tensor Engine::sample(Given &before, Given &after, const Refined &refined, const
 
 int Engine::steps_for(const Pairs &known, bool alone) const
 {
+    if (alone && motion_ == 0) // a picture that stands shows everything
+        return 0;
     if (steps_ >= 0 || !can_sample_)
         return std::max(steps_, 0);
     const bool between = !alone && known.distance_before.item<float>() <= 0 && known.distance_after.item<float>() >= 0;
@@ -549,7 +551,7 @@ float Engine::compose_frame(const Given &before, const Given &after, const Refin
     return static_cast<float>(certainty / counted);
 }
 
-template <class Body> void Engine::side_by_side(int64_t count, const Body &body)
+template <class Body> void Engine::in_parallel(int64_t count, const Body &body)
 {
     for (int64_t begin = 0; begin < count;) {
         const int64_t at_a_time = frames_at_a_time(), now = std::min(at_a_time, count - begin);
@@ -587,7 +589,7 @@ void Engine::read_given(const MardiniWindow *windows, int num_windows)
             if (given.reading.empty() && std::find(unread.begin(), unread.end(), &given) == unread.end())
                 unread.push_back(&given);
         }
-    side_by_side(static_cast<int64_t>(unread.size()), [&](int64_t i) {
+    in_parallel(static_cast<int64_t>(unread.size()), [&](int64_t i) {
         unread[i]->reading = network_->planner->read(unread[i]->tokens, unread[i]->features.eighth.size(2) / 4);
     });
 }
@@ -765,14 +767,14 @@ void Engine::make_together(const MardiniWindow *windows, int num_windows)
     // A window or a frame to a thread: the layers of one are too small to be shared.
     read_given(windows, num_windows);
     std::vector<Planned> planned(num_windows);
-    side_by_side(num_windows, [&](int64_t n) {
+    in_parallel(num_windows, [&](int64_t n) {
         if (windows[n].num_given > 1)
             planned[n] = plan_window(windows[n]);
     });
     for (int n = 0; n < num_windows; n++) // what is sampled is kept with the frame: one after the other
         if (windows[n].num_given == 1)
             planned[n] = plan_alone(windows[n]);
-    side_by_side(static_cast<int64_t>(frames.size()),
+    in_parallel(static_cast<int64_t>(frames.size()),
                  [&](int64_t k) { make_frame(planned[frames[k].first], frames[k].second); });
     if (card_) {
         const std::vector<float> sure = card_->finish();
@@ -835,6 +837,11 @@ template <class Body> int guarded(MardiniEngine *engine, const Body &body)
     });
 }
 
+int engine_sees_card(void)
+{
+    return torch::cuda::is_available();
+}
+
 int engine_open(MardiniEngine **engine, const MardiniSettings *settings, const char *checkpoint,
                 const MardiniFormat *format)
 {
@@ -873,7 +880,7 @@ int engine_make(MardiniEngine *engine, const MardiniWindow *windows, int num_win
 const MardiniEngineFunctions *mardini_engine(void)
 {
     static const MardiniEngineFunctions functions = {
-        MARDINI_ENGINE_VERSION, engine_open, engine_close, engine_add_frame, engine_drop_frame, engine_compare,
+        MARDINI_ENGINE_VERSION, engine_sees_card, engine_open, engine_close, engine_add_frame, engine_drop_frame, engine_compare,
         engine_make,
     };
     return &functions;

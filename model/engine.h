@@ -13,12 +13,13 @@ extern "C" {
 #endif
 
 /** Raised with every change of this file or of a struct in mardini.h that passes through it. */
-#define MARDINI_ENGINE_VERSION 4
+#define MARDINI_ENGINE_VERSION 5
 
 typedef struct MardiniEngine MardiniEngine;
 
 typedef struct MardiniEngineFunctions {
     uint32_t version; ///< MARDINI_ENGINE_VERSION
+    int (*sees_card)(void); ///< 1 if device=auto is a CUDA device, else 0
     int (*open)(MardiniEngine **engine, const MardiniSettings *settings, const char *checkpoint,
                 const MardiniFormat *format); ///< checkpoint: path of a file that exists
     void (*close)(MardiniEngine *engine);

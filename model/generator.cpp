@@ -65,7 +65,7 @@ Refined GeneratorImpl::refine(const Plan &plan, const Features &a, const Feature
         const std::vector<Tensor> parts = {wa, wb, cost_volume(wa, wb, radius), agreement(fa, fb, wa, wb),
                                            context, as_input(motion, cell), distances};
         if (search_is_possible(wa) && wa.size(0) == 1)
-            return side_by_side(parts, in8->weight.scalar_type());
+            return join_channels(parts, in8->weight.scalar_type());
         return at::cat(parts, 1);
     };
     Refined r;

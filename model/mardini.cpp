@@ -209,11 +209,18 @@ std::vector<std::string> model_folders()
     return folders;
 }
 
+/// Whether the network will run on a CUDA device, if all goes well.
+bool is_for_card(const MardiniSettings &settings, const MardiniFormat &format, const MardiniEngineFunctions &engine)
+{
+    const std::string device = settings.device ? settings.device : "auto";
+    return format.on_card || device.rfind("cuda", 0) == 0 || (device == "auto" && engine.sees_card());
+}
+
 /// A path as it is, or the file of a preset.
-std::string find_model(const MardiniSettings &settings, bool on_card)
+std::string find_model(const MardiniSettings &settings, bool for_card)
 {
     std::vector<std::string> names;
-    const std::string ending = ".safetensors", device = settings.device ? settings.device : "auto";
+    const std::string ending = ".safetensors";
     if (settings.model) {
         const std::string model = settings.model;
         const bool has_ending =
@@ -223,7 +230,7 @@ std::string find_model(const MardiniSettings &settings, bool on_card)
         if (model.empty() || has_ending || model.find('/') != std::string::npos)
             throw Error(ENOENT, text("model file '%s' does not exist or is no file", settings.model));
         names.push_back(model);
-    } else if (on_card || device.rfind("cuda", 0) == 0) {
+    } else if (for_card) {
         names.assign(std::begin(PRESETS_GPU), std::end(PRESETS_GPU));
     } else {
         names.assign(std::begin(PRESETS_CPU), std::end(PRESETS_CPU));
@@ -449,8 +456,8 @@ int mardini_open(MardiniContext **ctx, const MardiniSettings *settings, const Ma
         check_settings(*settings);
         check_format(*format);
         check_place(*settings, *format);
-        const std::string checkpoint = find_model(*settings, format->on_card);
         const MardiniEngineFunctions *functions = load_engine();
+        const std::string checkpoint = find_model(*settings, is_for_card(*settings, *format, *functions));
         MardiniEngine *engine = nullptr;
         const int ret = functions->open(&engine, settings, checkpoint.c_str(), format);
         if (ret < 0)

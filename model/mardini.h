@@ -54,6 +54,9 @@ extern "C" {
 /** The window: positions that the network sees at once, given and masked together. */
 #define MARDINI_WINDOW 17
 
+/** Repeats in a row of one picture that are a slow cadence; more are a picture that stands. */
+#define MARDINI_REPEATS_MAX 4
+
 /** Given frames at most in a timeline that makes a fixed total (MARDINI_MODE_TOTAL). */
 #define MARDINI_TOTAL_GIVEN_MAX 64
 
@@ -104,7 +107,7 @@ typedef enum MardiniSide {
 /** What a timeline in MARDINI_MODE_FILL looks for. */
 enum MardiniDetect {
     MARDINI_DETECT_GAPS    = 1, ///< time stamps 1.5 nominal intervals apart and more, up to five seconds
-    MARDINI_DETECT_REPEATS = 2, ///< up to four frames in a row that mardini_timeline_repeat() named
+    MARDINI_DETECT_REPEATS = 2, ///< up to MARDINI_REPEATS_MAX frames in a row that mardini_timeline_repeat() named
     MARDINI_DETECT_FREEZES = 4, ///< more of them in a row
 };
 

@@ -123,7 +123,7 @@ at::Tensor mean_distance(const at::Tensor &a, const at::Tensor &b)
     return out;
 }
 
-at::Tensor side_by_side(const std::vector<at::Tensor> &parts, at::ScalarType type)
+at::Tensor join_channels(const std::vector<at::Tensor> &parts, at::ScalarType type)
 {
     const int64_t h = parts[0].size(2), w = parts[0].size(3);
     std::vector<at::Tensor> floats; // keeps what the pointers point into

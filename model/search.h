@@ -22,7 +22,7 @@ at::Tensor mean_distance(const at::Tensor &a, const at::Tensor &b);
 
 /// A convolution's input put together in one pass: (1,.,h,w) each, any float -> (1,sum,h,w) of `type`, float32 or
 /// bfloat16, channels innermost.
-at::Tensor side_by_side(const std::vector<at::Tensor> &parts, at::ScalarType type);
+at::Tensor join_channels(const std::vector<at::Tensor> &parts, at::ScalarType type);
 
 /// What all pairs of the cells of two maps say, with logits left right^T, averaged over pairs around that lie alike, less
 /// penalty * distance in cells.

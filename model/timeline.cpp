@@ -120,6 +120,9 @@ Timeline::Timeline(const MardiniTimelineSettings &settings) : in_(settings)
     case MARDINI_MODE_FILL:
     case MARDINI_MODE_EXTEND:
     case MARDINI_MODE_LOOP:
+        // More than one frame a tick: the time stamps, which such a rate cannot place a frame between, tell better.
+        if (Wide(in_.frame_rate.num) * in_.time_base.num > Wide(in_.frame_rate.den) * in_.time_base.den)
+            in_.frame_rate = {0, 1};
         check_job();
         break;
     default:
@@ -232,9 +235,6 @@ void Timeline::end(int64_t pts)
     if (ended_)
         return;
     ended_ = true;
-    const auto skipped = std::find_if(given_.rbegin(), given_.rend(), [](const Given &given) { return !given.skipped; });
-    for (auto given = skipped.base(); given != given_.end(); given++)
-        know(*given); // nothing follows: they stay as they are
     const int64_t n = static_cast<int64_t>(given_.size());
     try {
         end_job();
@@ -434,23 +434,27 @@ int Timeline::next_fps(MardiniSlot *slot)
     if (given_.empty())
         return ended_ ? MARDINI_ERR(ENODATA) : MARDINI_ERR(EAGAIN);
     size_t f = 0;
-    while (f + 1 < given_.size() && past(given_[f]) > rounding(given_[f]) &&
-           past(given_[f + 1]) >= -rounding(given_[f + 1]))
+    const auto absolute = [](Wide a) { return a < 0 ? -a : a; };
+    const auto is_later = [&](const Given &before, const Given &after) { // the slot is after's rather than before's
+        return past(after) >= -rounding(after) &&
+               (past(before) > rounding(before) || absolute(past(after)) < absolute(past(before)));
+    };
+    while (f + 1 < given_.size() && is_later(given_[f], given_[f + 1]))
         f++;
     f = forget(f);
     const Given &before = given_[f];
     const Wide offset = past(before), tolerance = rounding(before);
     slot->before = slot->after = before.ordinal;
     slot->duration = interval_;
-    if (offset <= tolerance && offset >= -tolerance) {
+    if (offset > 0 && f + 1 >= given_.size() && !ended_) {
+        return MARDINI_ERR(EAGAIN); // the next one may be nearer
+    } else if (offset <= tolerance && offset >= -tolerance) {
         slot->kind = MARDINI_SLOT_GIVEN;
     } else if (f + 1 < given_.size()) {
         const Wide gap = (Wide(given_[f + 1].pts) - before.pts) * in_.time_base.num * in_.rate.num;
         slot->kind = MARDINI_SLOT_MADE;
         slot->after = given_[f + 1].ordinal;
         slot->position = inside(double(offset), double(gap));
-    } else if (!ended_) {
-        return MARDINI_ERR(EAGAIN);
     } else if (past({0, end_, 0}) < -tolerance) {
         slot->kind = MARDINI_SLOT_HELD;
     } else {

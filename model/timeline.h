@@ -87,12 +87,15 @@ private:
     size_t context() const;
     int next_fill(MardiniSlot *slot);
     int next_own_rate(MardiniSlot *slot);
+    int next_before_clip(MardiniSlot *slot);
+    int next_of_clip(MardiniSlot *slot, bool after);
+    void next_after_clip(MardiniSlot *slot);
     void next_of_window(MardiniSlot *slot, const Given &made, size_t pair);
-    void next_ahead(MardiniSlot *slot);
+    void make_ahead(MardiniSlot *slot);
     void show_ahead(MardiniSlot *slot);
-    void next_beyond(MardiniSlot *slot);
-    void next_join(MardiniSlot *slot);
-    void next_swing(MardiniSlot *slot);
+    void make_beyond(MardiniSlot *slot);
+    void make_join(MardiniSlot *slot);
+    void make_swing(MardiniSlot *slot);
 
     MardiniTimelineSettings in_; ///< rationals in lowest terms
     MardiniRational time_base_;  ///< of the output

@@ -25,7 +25,6 @@ namespace {
 
 constexpr int64_t FRAMES_MAX = INT32_MAX;
 constexpr int CONTEXT = 5;           ///< references of an extension: 12 of 17 positions are then masked
-constexpr int64_t REPEATS_MAX = 4;   ///< in a row; more are a freeze
 constexpr double SWING = 6;          ///< positions that a still's loop goes away from it
 constexpr int64_t BREAK_SECONDS = 5; ///< a longer gap between time stamps is no loss
 
@@ -110,7 +109,7 @@ void Timeline::take(const Given &given)
     if (repeats && !named && in_.detect & (MARDINI_DETECT_REPEATS | MARDINI_DETECT_FREEZES)) {
         wanted_.insert(given.ordinal); // until it is judged
         run_.push_back(given);
-        if (++run_length_ > REPEATS_MAX) {
+        if (++run_length_ > MARDINI_REPEATS_MAX) {
             const int64_t length = run_length_;
             close_run();
             run_length_ = length;
@@ -147,7 +146,7 @@ void Timeline::bridge_gap(const Given &given)
 /// The repeats in a row are judged: made anew, or left. At the end there is nothing that they could lead to.
 void Timeline::close_run()
 {
-    const bool masked = !ended_ && in_.detect & (run_length_ > REPEATS_MAX ? MARDINI_DETECT_FREEZES : MARDINI_DETECT_REPEATS);
+    const bool masked = !ended_ && in_.detect & (run_length_ > MARDINI_REPEATS_MAX ? MARDINI_DETECT_FREEZES : MARDINI_DETECT_REPEATS);
     for (Given &given : run_) {
         given_.push_back(given);
         if (masked) {
@@ -165,9 +164,11 @@ void Timeline::end_job()
 {
     if (in_.mode == MARDINI_MODE_FILL) {
         close_run();
-        if (!named_.empty() && named_.back().second >= pushed_ && pushed_ > 0)
-            throw Error(EINVAL, text("frame %" PRId64 " is to be filled, and the last one is %" PRId64,
-                                     named_.back().second, pushed_ - 1));
+        int64_t last = -1;
+        for (const auto &range : named_) // which may overlap
+            last = std::max(last, range.second);
+        if (last >= pushed_ && pushed_ > 0)
+            throw Error(EINVAL, text("frame %" PRId64 " is to be filled, and the last one is %" PRId64, last, pushed_ - 1));
         if (known_.empty() && !given_.empty())
             throw Error(EINVAL, "every frame is to be filled: one at least must be left to make them from");
     }
@@ -240,53 +241,72 @@ size_t Timeline::context() const
 /// What comes before the clip, the clip itself, what comes after it.
 int Timeline::next_own_rate(MardiniSlot *slot)
 {
-    const bool is_loop = in_.mode == MARDINI_MODE_LOOP;
-    const bool before = !is_loop && in_.side != MARDINI_SIDE_AFTER, after = is_loop || in_.side != MARDINI_SIDE_BEFORE;
-    if (before && shown_ < in_.total) {
-        if (!ended_ && taken_ < std::max(2, in_.context ? in_.context : CONTEXT))
-            return MARDINI_ERR(EAGAIN);
-        if (taken_ == 0)
-            return MARDINI_ERR(ENODATA);
-        if (taken_ > 1 && ahead_ < in_.total)
-            next_ahead(slot);
-        else
-            show_ahead(slot);
-    } else if (!given_.empty()) {
-        if (given_.size() == 1 && !ended_)
-            return MARDINI_ERR(EAGAIN); // its duration may end at the first frame after it
-        const Given given = given_.front();
-        const bool own = given.duration > 0 && !(given_.size() == 1 && after);
-        slot->kind = MARDINI_SLOT_GIVEN;
-        slot->pts = given.pts;
-        slot->duration = own                ? given.duration
-                         : given_.size() > 1 ? narrow(Wide(given_[1].pts) - given.pts)
-                                             : interval(false);
-        slot->before = slot->after = given.ordinal;
-        const size_t wanted = given_.size() + (is_loop ? 1 : after ? context() - 1 : 0);
-        if (known_.size() > wanted)
-            let_go(known_.size() - wanted);
-        given_.pop_front();
-    } else if (!ended_) {
+    const bool before = in_.mode == MARDINI_MODE_EXTEND && in_.side != MARDINI_SIDE_AFTER;
+    const bool after = in_.mode == MARDINI_MODE_LOOP || in_.side != MARDINI_SIDE_BEFORE;
+    int ret = 0;
+    if (before && shown_ < in_.total)
+        ret = next_before_clip(slot);
+    else if (!given_.empty())
+        ret = next_of_clip(slot, after);
+    else if (!ended_)
         return MARDINI_ERR(EAGAIN);
-    } else if (after && taken_ > 0 && beyond_ < in_.total) {
-        const auto at = [&](Wide steps) { return narrow(last_.pts + span(steps, false)); };
-        slot->kind = taken_ > 1 || is_loop ? MARDINI_SLOT_MADE : MARDINI_SLOT_HELD;
-        slot->pts = at(beyond_ + 1);
-        slot->duration = at(beyond_ + 2) - slot->pts;
-        slot->before = slot->after = last_.ordinal;
-        if (taken_ > 1 && is_loop)
-            next_join(slot);
-        else if (is_loop)
-            next_swing(slot);
-        else if (taken_ > 1)
-            next_beyond(slot);
-        beyond_++;
-    } else {
+    else if (after && taken_ > 0 && beyond_ < in_.total)
+        next_after_clip(slot);
+    else
         return MARDINI_ERR(ENODATA);
-    }
-    if (before) // the output starts where the input does
+    if (before && ret == 0) // the output starts where the input does
         slot->pts = narrow(slot->pts + span(in_.total, true));
+    return ret;
+}
+
+int Timeline::next_before_clip(MardiniSlot *slot)
+{
+    if (!ended_ && taken_ < std::max(2, in_.context ? in_.context : CONTEXT))
+        return MARDINI_ERR(EAGAIN);
+    if (taken_ == 0)
+        return MARDINI_ERR(ENODATA);
+    if (taken_ > 1 && ahead_ < in_.total)
+        make_ahead(slot);
+    else
+        show_ahead(slot);
     return 0;
+}
+
+/// after: frames are added behind the clip
+int Timeline::next_of_clip(MardiniSlot *slot, bool after)
+{
+    if (given_.size() == 1 && !ended_)
+        return MARDINI_ERR(EAGAIN); // its duration may end at the first frame after it
+    const Given given = given_.front();
+    const bool own = given.duration > 0 && !(given_.size() == 1 && after);
+    slot->kind = MARDINI_SLOT_GIVEN;
+    slot->pts = given.pts;
+    slot->duration = own                 ? given.duration
+                     : given_.size() > 1 ? narrow(Wide(given_[1].pts) - given.pts)
+                                         : interval(false);
+    slot->before = slot->after = given.ordinal;
+    const size_t wanted = given_.size() + (in_.mode == MARDINI_MODE_LOOP ? 1 : after ? context() - 1 : 0);
+    if (known_.size() > wanted)
+        let_go(known_.size() - wanted);
+    given_.pop_front();
+    return 0;
+}
+
+void Timeline::next_after_clip(MardiniSlot *slot)
+{
+    const bool is_loop = in_.mode == MARDINI_MODE_LOOP;
+    const auto at = [&](Wide steps) { return narrow(last_.pts + span(steps, false)); };
+    slot->kind = taken_ > 1 || is_loop ? MARDINI_SLOT_MADE : MARDINI_SLOT_HELD;
+    slot->pts = at(beyond_ + 1);
+    slot->duration = at(beyond_ + 2) - slot->pts;
+    slot->before = slot->after = last_.ordinal;
+    if (taken_ > 1 && is_loop)
+        make_join(slot);
+    else if (is_loop)
+        make_swing(slot);
+    else if (taken_ > 1)
+        make_beyond(slot);
+    beyond_++;
 }
 
 /// Hand out the next frame of a window that is made from `window_`; those around `pair` and the next are its neighbours.
@@ -299,7 +319,7 @@ void Timeline::next_of_window(MardiniSlot *slot, const Given &made, size_t pair)
 }
 
 /// Windows go away from the clip, each from the frames of the one before; within one, time rises.
-void Timeline::next_ahead(MardiniSlot *slot)
+void Timeline::make_ahead(MardiniSlot *slot)
 {
     if (made_.empty()) {
         window_.assign(known_.begin(), known_.begin() + context());
@@ -332,7 +352,7 @@ void Timeline::show_ahead(MardiniSlot *slot)
     shown_++;
 }
 
-void Timeline::next_beyond(MardiniSlot *slot)
+void Timeline::make_beyond(MardiniSlot *slot)
 {
     if (made_.empty()) {
         let_go(known_.size() - context());
@@ -344,8 +364,9 @@ void Timeline::next_beyond(MardiniSlot *slot)
     }
     const Given made = made_[next_made_++];
     next_of_window(slot, made, window_.size() - 2);
-    if (beyond_ - static_cast<int64_t>(next_made_) + 1 + static_cast<int64_t>(made_.size()) < in_.total) {
-        slot->keep = made.ordinal; // the next window starts from it
+    const int64_t before_window = beyond_ + 1 - static_cast<int64_t>(next_made_);
+    if (before_window + static_cast<int64_t>(made_.size()) < in_.total) { // another window starts from this one's
+        slot->keep = made.ordinal;
         wanted_.insert(made.ordinal);
     }
     if (next_made_ == made_.size()) {
@@ -355,7 +376,7 @@ void Timeline::next_beyond(MardiniSlot *slot)
 }
 
 /// Of a still: away from it, ever slower, and back the same way. It leaves and arrives without a jerk.
-void Timeline::next_swing(MardiniSlot *slot)
+void Timeline::make_swing(MardiniSlot *slot)
 {
     const double middle = (MARDINI_WINDOW - 1) / 2.0;
     const int64_t step = std::min(beyond_ + 1, in_.total - beyond_); // from its nearer end
@@ -365,7 +386,7 @@ void Timeline::next_swing(MardiniSlot *slot)
 }
 
 /// The last two frames, then the first two, as they would come again.
-void Timeline::next_join(MardiniSlot *slot)
+void Timeline::make_join(MardiniSlot *slot)
 {
     window_.assign(known_.end() - 2, known_.end());
     const Wide again = last_.pts + span(Wide(in_.total) + 1, false) - first_;

@@ -2,42 +2,25 @@
 #ifndef TESTS_FFMPEG_H
 #define TESTS_FFMPEG_H
 
+#include "files.h"
 #include "mardini.h"
 
 #include <sys/wait.h>
 
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <sstream>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 namespace ffmpeg {
 
-inline std::string environment(const char *name, const std::string &otherwise)
-{
-    const char *value = getenv(name);
-    return value && *value ? value : otherwise;
-}
-
-#ifndef MARDINI_BUILD
-#define MARDINI_BUILD "build"
-#endif
-#ifndef MARDINI_SRC
-#define MARDINI_SRC "."
-#endif
+using namespace files;
 
 inline std::string program()
 {
-    return environment("MARDINI_FFMPEG", environment("MARDINI_BUILD", MARDINI_BUILD) + "/ffmpeg");
-}
-
-/// A file in the test program's own folder.
-inline std::string scratch(const std::string &name)
-{
-    return environment("TMPDIR", "/tmp") + "/mardini-test-" + name;
+    return environment("MARDINI_FFMPEG", built_file("ffmpeg"));
 }
 
 struct Output {
@@ -49,12 +32,6 @@ struct Output {
 inline bool is_refusal(const Output &output)
 {
     return output.status > 0 && (output.status <= 128 || output.status > 128 + 31);
-}
-
-inline std::string read(const std::string &path)
-{
-    std::ifstream in(path, std::ios::binary);
-    return std::string(std::istreambuf_iterator<char>(in), {});
 }
 
 /// Run a shell command line in which FFMPEG stands for the program with its usual options.
@@ -80,7 +57,7 @@ inline Output shell(std::string command)
 /// The command line that starts the program mardini.
 inline std::string mardini()
 {
-    return "'" + environment("MARDINI_BUILD", MARDINI_BUILD) + "/mardini'";
+    return "'" + built_file("mardini") + "'";
 }
 
 struct Frame {
@@ -94,8 +71,11 @@ struct Clip {
     std::string time_base;
     std::vector<Frame> frames;
 
+    /// Of a run that went well: two that failed would be equal.
     std::vector<std::string> hashes() const
     {
+        if (output.status)
+            throw std::runtime_error("ffmpeg ended with " + std::to_string(output.status) + ": " + output.err);
         std::vector<std::string> out;
         for (const Frame &frame : frames)
             out.push_back(frame.hash);
@@ -125,6 +105,16 @@ inline Clip frames(const std::string &arguments, const std::string &time_base = 
 inline Clip graph(const std::string &graph, const std::string &time_base = "")
 {
     return frames("-filter_complex \"" + graph + "\"", time_base);
+}
+
+/// Two scenes without an end.
+const std::string SCENE = "testsrc2=s=192x128:r=24,format=yuv420p,setsar=1";
+const std::string OTHER_SCENE = "mandelbrot=s=192x128:r=24:start_scale=0.3:start_x=-0.7,format=yuv420p,setsar=1";
+
+/// FFmpeg 5.1, whose scaler, graph and exit status fall short of later ones'.
+inline bool is_5_1()
+{
+    return shell("FFMPEG -version").out.find("ffmpeg version 5.") == 0;
 }
 
 inline size_t count(const std::string &text, const std::string &word)

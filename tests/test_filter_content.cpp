@@ -10,13 +10,10 @@ using namespace ffmpeg;
 
 namespace {
 
-const std::string MOVING = "testsrc2=s=192x128:r=24,format=yuv420p,setsar=1";
-const std::string OTHER = "mandelbrot=s=192x128:r=24:start_scale=0.3:start_x=-0.7,format=yuv420p,setsar=1";
-
 /// `count` frames and then another scene up to `total`.
 std::string two_scenes(int count, int total)
 {
-    return MOVING + ",trim=end_frame=" + std::to_string(count) + "[a];" + OTHER + ",trim=end_frame=" +
+    return SCENE + ",trim=end_frame=" + std::to_string(count) + "[a];" + OTHER_SCENE + ",trim=end_frame=" +
            std::to_string(total - count) + "[b];[a][b]concat=n=2,setpts=N/24/TB";
 }
 
@@ -71,13 +68,13 @@ TEST_CASE("a cut at every place of a clip is held, originals on both sides intac
 TEST_CASE("fades, flashes and fast pans are no cuts")
 {
     const std::string cases[] = {
-        MOVING + ",trim=end_frame=10,fade=in:0:8",
-        MOVING + ",trim=end_frame=10,fade=out:2:8",
+        SCENE + ",trim=end_frame=10,fade=in:0:8",
+        SCENE + ",trim=end_frame=10,fade=out:2:8",
         // one frame brighter by a third of the range, as a photographer's flash
-        MOVING + ",trim=end_frame=6,lutyuv=y='clip(val+0,16,235)',split[a][b];[b]lutyuv=y='clip(val*0.6+80,16,235)'[f];"
+        SCENE + ",trim=end_frame=6,lutyuv=y='clip(val+0,16,235)',split[a][b];[b]lutyuv=y='clip(val*0.6+80,16,235)'[f];"
                  "[a][f]overlay=enable='eq(n,3)',format=yuv420p",
         "testsrc2=s=320x128:r=24,format=rgb24,crop=160:128:16*n:0:exact=1,trim=end_frame=8,format=yuv420p",
-        MOVING + ",trim=end_frame=6,noise=alls=24:allf=t",
+        SCENE + ",trim=end_frame=6,noise=alls=24:allf=t",
     };
     for (const std::string &source : cases) {
         const Output said = shell("FFMPEG -v info -filter_complex \"" + source + ",mardini=mode=slowmo:factor=2\" -f null -");
@@ -121,17 +118,19 @@ TEST_CASE("a still region beside motion keeps its codes, in the range and outsid
 TEST_CASE("brightness that changes where nothing moves is followed: within a code of the cross-fade, in every transfer")
 {
     for (const std::string transfer : {"bt709", "smpte2084", "arib-std-b67"}) {
-        const std::string source = "color=s=128x64:r=24,trim=end_frame=2,format=gray10le,geq=lum='400+200*sin(X/5)*cos(Y/7)+20*N',setparams=color_trc=" + transfer;
+        const std::string source = "color=s=128x64:r=24,trim=end_frame=2,format=yuv444p10le,geq=lum='400+200*sin(X/5)*cos(Y/7)+20*N':"
+                                   "cb='512+200*sin(X/9)+12*N':cr='512+200*cos(Y/6)-16*N',setparams=color_trc=" + transfer;
         const Output raw = shell("FFMPEG -filter_complex \"" + source + ",mardini=mode=slowmo:factor=4:scd=none\" -f rawvideo -");
         INFO(raw.err);
-        REQUIRE(raw.out.size() == 5 * 128 * 64 * 2);
+        constexpr size_t size = 3 * 128 * 64;
+        REQUIRE(raw.out.size() == 5 * size * 2);
         const auto code = [&](size_t k, size_t i) {
-            const size_t at = 2 * (k * 128 * 64 + i);
+            const size_t at = 2 * (k * size + i);
             return static_cast<unsigned char>(raw.out[at]) + 256 * static_cast<unsigned char>(raw.out[at + 1]);
         };
         double most = 0;
         for (size_t k = 1; k < 4; k++)
-            for (size_t i = 0; i < 128 * 64; i++)
+            for (size_t i = 0; i < size; i++)
                 most = std::max(most, std::abs(code(k, i) - (code(0, i) * (4.0 - double(k)) + code(4, i) * double(k)) / 4));
         INFO(transfer << ": " << most << " codes of 10 bits");
         CHECK(most <= 4 + 0.5); // one code of 8 bits, and rounding
@@ -140,50 +139,77 @@ TEST_CASE("brightness that changes where nothing moves is followed: within a cod
 
 TEST_CASE("what the stream says of its colour, shape and siting is on made frames too; what one picture says is not")
 {
-    const std::string source = MOVING + ",trim=end_frame=2,setsar=4/3,"
-                                        "setparams=range=tv:color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc";
+    const bool has_siting = count(shell("FFMPEG -h filter=setparams").out, "chroma_location") > 0;
+    const std::string source = SCENE + ",trim=end_frame=2,setsar=4/3,setparams=range=tv:color_primaries=bt2020:color_trc=smpte2084:"
+                                       "colorspace=bt2020nc" + (has_siting ? ":chroma_location=topleft" : "");
     const Output colour = shell("FFMPEG -v info -filter_complex \"" + source + ",mardini=mode=slowmo:factor=4,showinfo\" -f null -");
     INFO(colour.err);
     CHECK(count(colour.err, "color_range:tv color_space:bt2020nc color_primaries:bt2020 color_trc:smpte2084") >= 5);
     CHECK(count(colour.err, "sar:4/3") >= 5);
+    if (has_siting)
+        CHECK(count(colour.err, "cl:topleft") == 5);
 
-    if (!count(shell("FFMPEG -encoders").out, "libx265") || !count(shell("FFMPEG -encoders").out, "mpeg2video"))
-        SKIP_TEST("this build of ffmpeg has no encoder that writes side data");
-    const std::string hdr = scratch("hdr.nut"), coded = scratch("coded.nut");
-    REQUIRE(shell("FFMPEG -filter_complex \"" + source + ",format=yuv420p10\" -c:v libx265 -x265-params "
-                  "log-level=none:master-display='G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1)':max-cll=1000,400 -y '" + hdr + "'").status == 0);
-    REQUIRE(shell("FFMPEG -filter_complex \"" + MOVING + ",trim=end_frame=2\" -c:v mpeg2video -g 1 -y '" + coded + "'").status == 0);
-    const std::string slow = "' -vf mardini=mode=slowmo:factor=4:scd=none,showinfo -f null -";
-    const Output light = shell("FFMPEG -v info -i '" + hdr + slow), time = shell("FFMPEG -v info -i '" + coded + slow);
-    const Output given = shell("FFMPEG -v info -i '" + coded + "' -vf showinfo -f null -");
-    INFO(light.err << time.err);
-    // Frames of one stream: every one of five carries it.
-    CHECK(count(light.err, "side data - Mastering display metadata") == 5);
-    CHECK(count(light.err, "side data - Content light level") == 5);
-    // One picture's stays with it.
-    CHECK(count(given.err, "side data - GOP timecode") >= 1);
-    CHECK(count(time.err, "side data - GOP timecode") == count(given.err, "side data - GOP timecode"));
-    remove(hdr.c_str());
-    remove(coded.c_str());
-
-    // Regions of interest, encoder's remarks, film grain: as many as the given frames have.
-    const std::string grainy = scratch("grain.mkv"), remarks = scratch("remarks.mkv");
-    const std::string two = "FFMPEG -filter_complex \"" + MOVING + ",trim=end_frame=2\" ";
-    const Output regions = shell("FFMPEG -v info -filter_complex \"" + MOVING + ",trim=end_frame=2,addroi=0:0:16:16:-1/5,mardini=mode=slowmo:factor=4:scd=none,showinfo\" -f null -");
+    const Output regions = shell("FFMPEG -v info -filter_complex \"" + SCENE + ",trim=end_frame=2,addroi=0:0:16:16:-1/5,mardini=mode=slowmo:factor=4:scd=none,showinfo\" -f null -");
     INFO(regions.err);
     CHECK(count(regions.err, "side data - Regions Of Interest") == 2);
-    if (count(shell("FFMPEG -encoders").out, "libx264 ")) {
-        REQUIRE(shell(two + "-c:v libx264 -y '" + remarks + "'").status == 0);
-        const Output kept = shell("FFMPEG -v info -i '" + remarks + slow);
-        INFO(kept.err);
-        CHECK(count(kept.err, "side data - ") == 1); // x264 tells its settings once
-    }
-    if (count(shell("FFMPEG -encoders").out, "libaom-av1") && count(shell("FFMPEG -decoders").out, "libdav1d")) {
-        REQUIRE(shell(two + "-c:v libaom-av1 -cpu-used 8 -aom-params film-grain-test=1 -y '" + grainy + "'").status == 0);
-        const Output kept = shell("FFMPEG -v info -export_side_data film_grain -i '" + grainy + slow);
-        INFO(kept.err);
-        CHECK(count(kept.err, "side data - ") == 2);
-    }
-    remove(grainy.c_str());
-    remove(remarks.c_str());
+}
+
+namespace {
+
+/// Two frames of SCENE, coded so that they carry side data, and what showinfo says of the five at 4x.
+std::string five_of(const std::string &codec, const std::string &file, const std::string &given_by = "", const std::string &format = "yuv420p")
+{
+    const std::string path = scratch(file);
+    REQUIRE(shell("FFMPEG -filter_complex \"" + SCENE + ",trim=end_frame=2,format=" + format + "\" -c:v " + codec + " -y '" + path + "'").status == 0);
+    const Output told = shell("FFMPEG -v info " + given_by + " -i '" + path + "' -vf mardini=mode=slowmo:factor=4:scd=none,showinfo -f null -");
+    remove(path.c_str());
+    INFO(told.err);
+    REQUIRE(told.status == 0);
+    return told.err;
+}
+
+bool has(const std::string &encoder)
+{
+    return count(shell("FFMPEG -encoders").out, " " + encoder + " ") > 0;
+}
+
+} // namespace
+
+TEST_CASE("light of a stream is on every frame")
+{
+    if (!has("libx265"))
+        SKIP_TEST("this build of ffmpeg has no libx265");
+    const std::string light = five_of("libx265 -x265-params log-level=none:master-display='G(13250,34500)B(7500,3000)R(34000,16000)"
+                                      "WP(15635,16450)L(10000000,1)':max-cll=1000,400", "hdr.nut", "", "yuv420p10");
+    INFO(light);
+    CHECK(count(light, "side data - Mastering display metadata") == 5);
+    CHECK(count(light, "side data - Content light level") == 5);
+}
+
+TEST_CASE("a picture's time code stays with it")
+{
+    if (!has("mpeg2video"))
+        SKIP_TEST("this build of ffmpeg has no mpeg2video");
+    const std::string time = five_of("mpeg2video -g 1", "coded.nut");
+    INFO(time);
+    CHECK(count(time, "side data - GOP timecode") >= 1);
+    CHECK(count(time, "side data - GOP timecode") <= 2); // of two given frames, none of three made ones
+}
+
+TEST_CASE("an encoder's remarks stay with their picture")
+{
+    if (!has("libx264"))
+        SKIP_TEST("this build of ffmpeg has no libx264");
+    const std::string remarks = five_of("libx264", "remarks.mkv");
+    INFO(remarks);
+    CHECK(count(remarks, "side data - ") == 1); // x264 tells its settings once
+}
+
+TEST_CASE("film grain stays with its picture")
+{
+    if (!has("libaom-av1") || !count(shell("FFMPEG -decoders").out, "libdav1d"))
+        SKIP_TEST("this build of ffmpeg has no libaom-av1 or no libdav1d");
+    const std::string grainy = five_of("libaom-av1 -cpu-used 8 -aom-params film-grain-test=1", "grain.mkv", "-export_side_data film_grain");
+    INFO(grainy);
+    CHECK(count(grainy, "side data - ") == 2);
 }

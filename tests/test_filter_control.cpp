@@ -90,13 +90,18 @@ TEST_CASE("dup=skip: a title stays still, a cut stays where it was, noise of a c
     REQUIRE(out.frames.size() == 7);
     CHECK(out.frames[2].hash == in.frames[1].hash);
     CHECK(out.frames[3].hash == in.frames[2].hash);
+    CHECK(count(shell("FFMPEG -v info -filter_complex \"" + cut + ",mardini=mode=slowmo:factor=2:dup=skip\" -f null -").err, "at 1 cuts") == 1);
 
     const std::string noisy = cadence("N*2/24/TB") + ",noise=alls=2:allf=t";
     const Output counted = shell("FFMPEG -v info -filter_complex \"" + noisy + ",mardini=fps=48:dup=skip\" -f null -");
     CHECK(count(counted.err, "11 given frames skipped as repeats") == 1);
-    // A pointer of 4x4 pixels that moves is motion.
-    const std::string pointer = "color=gray:s=96x64:r=24,format=yuv420p,trim=end_frame=6,drawbox=x=10+8*t*24:y=20:w=4:h=4:color=white:t=fill";
+    // A pointer of 4x4 pixels that moves is motion. What is behind it changes once, so that a detector that misses the pointer has three
+    // repeats to skip and not a picture that stands.
+    const std::string pointer = "color=gray:s=96x64:r=24,format=yuv420p,trim=end_frame=6,"
+                                "geq=lum='if(between(X-8*N,10,13)*between(Y,20,23),235,126+4*gte(N,4))':cb=128:cr=128";
     const Output moved = shell("FFMPEG -v info -filter_complex \"" + pointer + ",mardini=fps=48:dup=skip\" -f null -");
+    INFO(moved.err);
+    CHECK(count(moved.err, "6 frames given") == 1);
     CHECK(count(moved.err, "skipped as repeats") == 0);
 
     const Output refused = shell("FFMPEG -filter_complex \"" + MOVING + ",mardini=mode=slowmo:frames=9:dup=skip\" -f null -");
@@ -113,10 +118,8 @@ TEST_CASE("enable: while disabled frames are repeated, not made")
     REQUIRE(part.frames.size() == 15);
     for (size_t k = 0; k < 15; k++) {
         INFO("frame " << k);
-        if (k <= 6)
-            CHECK(part.frames[k].hash == on.frames[k].hash);
-        else if (k % 2)
-            CHECK(part.frames[k].hash == on.frames[k + 1].hash); // at half the gap the next is the nearer
+        // While disabled, the next given frame: at half the gap it is the nearer.
+        CHECK(part.frames[k].hash == on.frames[k > 6 && k % 2 ? k + 1 : k].hash);
         CHECK(part.frames[k].pts == on.frames[k].pts);
     }
     const Output said = shell("FFMPEG -v info -filter_complex \"" + source + ",mardini=mode=slowmo:factor=2:enable=0\" -f null -");
@@ -169,6 +172,12 @@ TEST_CASE("dup=skip: a frame that is left out, a jump in time, a disabled filter
     INFO(left.output.err);
     CHECK(left.output.status == 0);
     CHECK(left.frames.size() == 3);
+    // The same behind a frame whose gap waits for what follows.
+    const Clip behind = graph("color=gray:s=64x48:r=24,format=yuv420p,trim=end_frame=4,geq=lum='128+60*sin((X-3*min(N,1)-3*gte(N,3))/4)':cb=128:cr=128,"
+                              "settb=1/24,setpts='min(N,2)',mardini=mode=slowmo:factor=2:dup=skip:scd=none");
+    INFO(behind.output.err);
+    CHECK(behind.output.status == 0);
+    CHECK(behind.frames.size() == 5);
 
     const Clip jump = graph(cadence("N*2/24/TB") + ",trim=end_frame=8,setpts='N+if(gte(N,4),1000,0)',mardini=fps=24:dup=skip", "1/24");
     CHECK(count(jump.output.err, "the time jumps") == 1);

@@ -67,8 +67,7 @@ std::vector<std::string> windows(const std::string &graph)
     return out;
 }
 
-const std::string MOVING = "testsrc2=s=192x128:r=24,trim=end_frame=4,format=yuv420p,setsar=1";
-const std::string OTHER = "mandelbrot=s=192x128:r=24:start_scale=0.3:start_x=-0.7,format=yuv420p,setsar=1";
+const std::string MOVING = SCENE + ",trim=end_frame=4";
 
 } // namespace
 
@@ -115,9 +114,9 @@ TEST_CASE("extend: before the start, any number, windows of 17, run twice equal"
 TEST_CASE("extend and loop keep to a scene")
 {
     // Four frames, a cut, three frames: what follows is made from the three alone. Noise has its name from their times.
-    const std::string two = MOVING + "[a];" + OTHER + ",trim=end_frame=3[b];[a][b]concat=n=2,settb=1/24";
+    const std::string two = MOVING + "[a];" + OTHER_SCENE + ",trim=end_frame=3[b];[a][b]concat=n=2,settb=1/24";
     const Clip whole = graph(two + ",mardini=mode=extend:frames=4:steps=0"),
-               alone = graph(OTHER + ",trim=end_frame=3,settb=1/24,mardini=mode=extend:frames=4:steps=0");
+               alone = graph(OTHER_SCENE + ",trim=end_frame=3,settb=1/24,mardini=mode=extend:frames=4:steps=0");
     REQUIRE(whole.frames.size() == 11);
     REQUIRE(alone.frames.size() == 7);
     for (size_t k = 0; k < 7; k++)
@@ -270,11 +269,25 @@ TEST_CASE("animate: a still becomes 17 frames, itself among them bit for bit")
     remove(photo.c_str());
 }
 
+TEST_CASE("animate: without motion nothing moves, in any size and depth")
+{
+    for (const char *size : {"1280x720", "66x50", "65x49"})
+        for (const std::string format : {"rgb48", "yuv444p10", "gray16", "yuv420p"}) {
+            const std::string still = std::string("testsrc2=s=") + size + ":r=8,format=" + format + ",trim=end_frame=1";
+            const Clip in = graph(still), out = graph(still + ",mardini=mode=animate:motion=0:frames=3");
+            INFO(size << " " << format << "\n" << out.output.err);
+            REQUIRE(in.frames.size() == 1);
+            REQUIRE(out.frames.size() == 3);
+            for (const Frame &frame : out.frames)
+                CHECK(frame.hash == in.frames[0].hash);
+        }
+}
+
 TEST_CASE("what no given frame shows is painted, by another seed another way")
 {
     // One picture under a camera that moves to the left, four pixels a frame: what comes in there was never seen.
     constexpr size_t width = 128, height = 96, area = width * height;
-    const std::string picture = "-i '" + environment("MARDINI_SRC", MARDINI_SRC) + "/demo/walk.mp4' -vf \"trim=end_frame=1,scale=448:252,";
+    const std::string picture = "-i '" + source_file("demo/walk.mp4") + "' -vf \"trim=end_frame=1,scale=448:252,";
     const std::string pan = "loop=loop=-1:size=1:start=0,crop=128:96:200-4*n:60,setpts=N/24/TB,trim=end_frame=6,mardini=mode=extend:frames=4";
     const std::string still = "crop=128:96:160:60,mardini=mode=animate:anchor=first:camera=pan-left:motion=3:frames=9";
     auto luma = [&](const std::string &job, const std::string &options) {
@@ -303,6 +316,35 @@ TEST_CASE("what no given frame shows is painted, by another seed another way")
     }
 }
 
+TEST_CASE("after the end of a file no more is made than is asked for")
+{
+    // Of an input that is pushed: ffmpeg warns of a hundred frames that wait for the encoder.
+    const Clip out = frames("-f lavfi -i testsrc2=s=64x64:r=24:d=0.25 -vf mardini=mode=extend:frames=120:steps=0");
+    INFO(out.output.err);
+    CHECK(out.output.status == 0);
+    CHECK(out.output.err == "");
+    CHECK(out.frames.size() == 126);
+    const Output few = shell("FFMPEG -v info -f lavfi -i testsrc2=s=64x64:r=24:d=0.25 -vf mardini=mode=loop:frames=1000:steps=0:threads=1 -frames:v 10 -f null -");
+    INFO(few.err);
+    int put_out = -1;
+    const size_t at = few.err.find("6 frames given, ");
+    REQUIRE(at != std::string::npos);
+    REQUIRE(sscanf(few.err.c_str() + at, "6 frames given, %d put out", &put_out) == 1);
+    CHECK(put_out < 40);
+}
+
+TEST_CASE("a time base coarser than the frame rate: frames are placed by their time stamps")
+{
+    for (const char *job : {"extend:frames=2", "loop:frames=3", "fill"}) {
+        const Clip out = graph(std::string("testsrc2=s=64x64:r=24:d=4,settb=1,mardini=mode=") + job + (*job == 'f' ? "" : ":steps=0"), "1");
+        INFO(job << "\n" << out.output.err);
+        CHECK(out.output.status == 0);
+        CHECK(out.frames.size() == (*job == 'e' ? 7 : *job == 'l' ? 8 : 5)); // of 96 stamps five are different
+        for (size_t k = 0; k < out.frames.size(); k++)
+            CHECK(out.frames[k].pts == static_cast<int64_t>(k));
+    }
+}
+
 TEST_CASE("what a job cannot do is one sentence")
 {
     const struct {
@@ -319,9 +361,10 @@ TEST_CASE("what a job cannot do is one sentence")
         {"mode=animate:fps=0", "fps=0 is 0", false},
         {"mode=extend:context=6", "a context of 6 frames is wanted, and the clip has 5", true},
         {"mode=fill:frames=5", "frame 5 is to be filled, and the last one is 4", true},
+        {"mode=fill:frames=1-9+2", "frame 9 is to be filled, and the last one is 4", true},
         {"mode=fill:frames=0-4", "every frame is to be filled", true},
     };
-    const bool old = shell("FFMPEG -version").out.find("ffmpeg version 5.") == 0; // as in test_filter_messages.cpp
+    const bool old = is_5_1(); // as in test_filter_messages.cpp
     for (const auto &c : cases) {
         const Output output = shell("FFMPEG -filter_complex \"" + source(5) + ",mardini=" + c.options + "\" -f null -");
         INFO(c.options << "\n" << output.err);
