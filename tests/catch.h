@@ -23,6 +23,13 @@
 #if __has_include(<catch2/catch_all.hpp>)
 #include <catch2/catch_all.hpp>
 using Catch::Approx;
+namespace Catch { // as 2.x calls them
+using Matchers::EndsWith;
+inline auto Contains(const std::string &part)
+{
+    return Matchers::ContainsSubstring(part);
+}
+} // namespace Catch
 #else
 #include <catch2/catch.hpp>
 #endif

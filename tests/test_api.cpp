@@ -4,6 +4,7 @@
 #include "mardini.h"
 
 #include "catch.h"
+#include "files.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -85,12 +86,9 @@ struct Scratch {
     std::string folder, file;
 
     Scratch(const std::string &name, const std::string &bytes)
+        : folder(files::scratch("folder-" + std::to_string(num++))), file(folder + "/" + name)
     {
-        const char *tmp = getenv("TMPDIR");
-        folder = std::string(tmp ? tmp : "/tmp") + "/mardini-api-XXXXXX";
-        if (!mkdtemp(folder.data()))
-            throw std::runtime_error("no temporary folder");
-        file = folder + "/" + name;
+        REQUIRE(mkdir(folder.c_str(), 0777) == 0);
         std::ofstream(file, std::ios::binary) << bytes;
     }
     ~Scratch()
@@ -98,6 +96,8 @@ struct Scratch {
         unlink(file.c_str());
         rmdir(folder.c_str());
     }
+
+    inline static int num = 0;
 };
 
 int open_and_close(const MardiniSettings &settings, const MardiniFormat &format = FORMAT)
@@ -126,13 +126,7 @@ void check_refusal(int expected, const char *word, const MardiniSettings &settin
 
 std::string shipped_nano()
 {
-    const char *build = getenv("MARDINI_BUILD");
-#ifdef MARDINI_BUILD
-    if (!build)
-        build = MARDINI_BUILD;
-#endif
-    std::ifstream in(std::string(build ? build : ".") + "/weights/nano.safetensors", std::ios::binary);
-    return std::string(std::istreambuf_iterator<char>(in), {});
+    return files::read(files::built_file("weights/nano.safetensors"));
 }
 
 } // namespace
@@ -189,13 +183,7 @@ TEST_CASE("the library is the header's version, the defaults ask the library")
 
 TEST_CASE("the header compiles alone as C and as C++")
 {
-    const char *source = getenv("MARDINI_SRC");
-#ifdef MARDINI_SRC
-    if (!source)
-        source = MARDINI_SRC;
-#endif
-    REQUIRE(source);
-    const std::string header = std::string("'") + source + "/model/mardini.h'";
+    const std::string header = "'" + files::source_file("model/mardini.h") + "'";
     for (const char *compiler : {"cc -std=c99 -x c", "cc -std=c17 -x c", "c++ -std=c++11 -x c++", "c++ -std=c++20 -x c++"}) {
         INFO(compiler);
         CHECK(system((compiler + std::string(" -pedantic -Wall -Wextra -Werror -fsyntax-only ") + header).c_str()) == 0);

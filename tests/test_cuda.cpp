@@ -8,6 +8,8 @@
 #include <torch/types.h>
 
 #include "catch.h"
+#include "files.h"
+#include "formats.h"
 
 #include <dlfcn.h>
 
@@ -32,20 +34,6 @@ const char *missing()
         if (const char *why = missing()) \
             SKIP_TEST(why);       \
     } while (0)
-
-std::string weights()
-{
-    const char *source = std::getenv("MARDINI_SRC");
-    return std::string(source ? source : ".") + "/model/weights/nano.safetensors";
-}
-
-MardiniFormat format(int w, int h, int color, int alpha, int depth, int lw, int lh)
-{
-    MardiniFormat f{};
-    f.width = w, f.height = h, f.color = color, f.alpha = alpha, f.depth = depth;
-    f.log2_chroma_width = lw, f.log2_chroma_height = lh;
-    return f;
-}
 
 /// Frames of one layout in one piece of memory, on the host or a card.
 struct Frames {
@@ -142,7 +130,7 @@ Result make(const char *device, const Frames &given, int precision = MARDINI_PRE
     const MardiniEngineFunctions *f = mardini_engine();
     MardiniEngine *engine = nullptr;
     INFO(device);
-    const int opened = f->open(&engine, &s, weights().c_str(), &given.format);
+    const int opened = f->open(&engine, &s, files::source_file("model/weights/nano.safetensors").c_str(), &given.format);
     INFO(r.said);
     REQUIRE(opened == 0);
     MardiniFrame out[num_made];
@@ -312,13 +300,13 @@ TEST_CASE("two contexts share a card, and a device that is not there is refused"
     s.device = "cuda:0";
     s.precision = MARDINI_PRECISION_FP32;
     MardiniEngine *other = nullptr;
-    REQUIRE(f->open(&other, &s, weights().c_str(), &given.format) == 0);
+    REQUIRE(f->open(&other, &s, files::source_file("model/weights/nano.safetensors").c_str(), &given.format) == 0);
     const MardiniFrame frame = given.at(0);
     CHECK(f->add_frame(other, 7, &frame) == 0);
     CHECK(difference(make("cuda", given).out, alone.out) == 0);
     f->close(other);
 
     s.device = "cuda:63";
-    CHECK(f->open(&other, &s, weights().c_str(), &given.format) == MARDINI_ERR(ENODEV));
+    CHECK(f->open(&other, &s, files::source_file("model/weights/nano.safetensors").c_str(), &given.format) == MARDINI_ERR(ENODEV));
     CHECK(other == nullptr);
 }

@@ -20,8 +20,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const std::string WALK = MARDINI_SRC "/tests/data/walk.mp4";
-const std::string NANO = MARDINI_SRC "/model/weights/nano.safetensors";
+const std::string WALK = ffmpeg::source_file("tests/data/walk.mp4");
+const std::string NANO = ffmpeg::source_file("model/weights/nano.safetensors");
 const double INFINITE = std::numeric_limits<double>::infinity();
 
 /// Samples of its own.
@@ -176,7 +176,7 @@ TEST_CASE("figures of a tiny clip are the harness's")
     const Clip clip = read_clip(WALK, 17, {{"format", {{"pix_fmts", "yuv420p"}}}});
     REQUIRE(clip.frames.size() == 17);
     CHECK(av_cmp_q(clip.rate, {30000, 1001}) == 0);
-    std::istringstream lines(ffmpeg::read(MARDINI_SRC "/tests/ref/eval-blend"));
+    std::istringstream lines(ffmpeg::read(ffmpeg::source_file("tests/ref/eval-blend")));
     int checked = 0;
     for (std::string line; std::getline(lines, line);) {
         if (line[0] == '#')
@@ -255,7 +255,7 @@ TEST_CASE("the network alone makes the filter's frames, and a part switched off 
 
 TEST_CASE("the shipped planner earns its place: without it 8x is half a dB worse")
 {
-    const Clip clip = read_clip(MARDINI_SRC "/demo/walk.mp4", 17, {{"format", {{"pix_fmts", "yuv420p"}}}});
+    const Clip clip = read_clip(ffmpeg::source_file("demo/walk.mp4"), 17, {{"format", {{"pix_fmts", "yuv420p"}}}});
     Network network = load_network(NANO);
     const std::vector<Frame> given = every(clip.frames, 8);
     const auto luma = [&](const Ablation &ablation) {

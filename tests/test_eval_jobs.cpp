@@ -62,7 +62,7 @@ TEST_CASE("blocks find a shift, and carry it on")
 
 TEST_CASE("eval tells how a clip goes on and how it loops")
 {
-    const std::string clip = ffmpeg::environment("MARDINI_SRC", MARDINI_SRC) + "/tests/data/walk.mp4";
+    const std::string clip = ffmpeg::source_file("tests/data/walk.mp4");
     const std::string ahead = evaluate("--data '" + clip + "' --frames 8 --ahead 2 --max-height 96");
     for (const char *method : {"\nmardini\n", "\nlast frame\n", "\nlinear motion\n"})
         CHECK(ahead.find(method) != std::string::npos);
@@ -112,7 +112,7 @@ TEST_CASE("a drift's figures: speed, folds, what no camera does")
 
 TEST_CASE("eval tells what motion is sampled around a frame")
 {
-    const std::string clip = ffmpeg::environment("MARDINI_SRC", MARDINI_SRC) + "/tests/data/walk.mp4";
+    const std::string clip = ffmpeg::source_file("tests/data/walk.mp4");
     const std::string table = evaluate("--data '" + clip + "' --animate 2 --max-height 96");
     double speed = 0, folded = -1, beyond = -1, spread = -1, best = 0, panned = 0, first = 0;
     const size_t row = table.find("walk");
@@ -128,7 +128,7 @@ TEST_CASE("eval tells what motion is sampled around a frame")
 TEST_CASE("a clip that really comes back moves on at its own speed across the join")
 {
     // A picture repeated sideways, two pixels a frame: frame 80 would be the first again.
-    const std::string source = ffmpeg::environment("MARDINI_SRC", MARDINI_SRC) + "/demo/walk.mp4";
+    const std::string source = ffmpeg::source_file("demo/walk.mp4");
     const std::string clip = ffmpeg::scratch("around.mkv");
     const ffmpeg::Output made = ffmpeg::shell("FFMPEG -v error -y -i '" + source + "' -vf \"trim=end_frame=1,scale=160:160,split[a][b];" +
                                               "[a][b]hstack,loop=loop=-1:size=1:start=0,crop=128:128:mod(n*2\\,160):0," +
@@ -146,7 +146,7 @@ TEST_CASE("a clip that really comes back moves on at its own speed across the jo
 
 TEST_CASE("eval tells what is left far from all given frames")
 {
-    const std::string clip = ffmpeg::environment("MARDINI_SRC", MARDINI_SRC) + "/tests/data/walk.mp4";
+    const std::string clip = ffmpeg::source_file("tests/data/walk.mp4");
     const std::string chain = evaluate("--data '" + clip + "' --frames 6 --chain 2 --max-height 64");
     int windows = 0, frames = 0;
     double mean = 0, contrast = 0, sharpness = 0;

@@ -56,20 +56,20 @@ std::string moving(int width, int height)
 
 TEST_CASE("a still clip comes back with equal code values in every format")
 {
-    const bool old = shell("FFMPEG -version").out.find("ffmpeg version 5.") == 0; // its scaler writes no Y210
     for (const std::string name : FORMATS) {
-        if (old && name == "y210")
+        if (is_5_1() && name == "y210") // its scaler writes none
             continue;
         const std::string still = "testsrc2=s=38x26:r=24,format=" + native(name) +
                                   ",trim=end_frame=1,loop=loop=2:size=1:start=0,setpts=N/24/TB";
-        // The first frame is the given one itself, which other tests hold to the source.
-        const Clip out = graph(still + ",mardini=mode=slowmo:factor=3");
+        // Equal to the source, not to each other: ffmpeg would convert a format that the filter does not take.
+        const Clip in = graph(still), out = graph(still + ",mardini=mode=slowmo:factor=3");
         INFO(name << "\n" << out.output.err);
         CHECK(out.output.status == 0);
         CHECK(loud(out.output.err) == "");
+        REQUIRE(in.frames.size() == 3);
         REQUIRE(out.frames.size() == 7);
         for (const Frame &frame : out.frames)
-            CHECK(frame.hash == out.frames[0].hash);
+            CHECK(frame.hash == in.frames[0].hash);
     }
 }
 

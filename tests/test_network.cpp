@@ -3,6 +3,7 @@
 
 #include "awake.h"
 #include "catch.h"
+#include "files.h"
 
 #include <cstdio>
 #include <cstdlib>
@@ -239,7 +240,7 @@ TEST_CASE("references are the nearest on either side")
 
 TEST_CASE("a checkpoint comes back as it was written")
 {
-    const std::string path = std::string(std::getenv("TMPDIR") ? std::getenv("TMPDIR") : ".") + "/net.safetensors";
+    const std::string path = files::scratch("net.safetensors");
     Network network = awake();
     save_network(path, network, torch::kFloat32, {{"note", "a \"quoted\" one"}});
     std::map<std::string, std::string> metadata;
@@ -253,7 +254,7 @@ TEST_CASE("a checkpoint comes back as it was written")
 
 TEST_CASE("a broken checkpoint is refused in one sentence")
 {
-    const std::string path = std::string(std::getenv("TMPDIR") ? std::getenv("TMPDIR") : ".") + "/broken.safetensors";
+    const std::string path = files::scratch("broken.safetensors");
     auto refused = [&](const std::string &bytes) {
         std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
         try {
@@ -302,10 +303,13 @@ TEST_CASE("a broken checkpoint is refused in one sentence")
         else
             mutant[random() % 4000] = static_cast<char>(random());
         std::ofstream(path, std::ios::binary | std::ios::trunc) << mutant;
+        if (i % 2) { // cut short: never a network
+            CHECK_THROWS(load_network(path));
+            continue;
+        }
         try {
             load_network(path);
         } catch (const std::exception &) {
         }
     }
-    SUCCEED("no crash in 200 broken files");
 }

@@ -8,6 +8,7 @@
 
 #include "awake.h"
 #include "catch.h"
+#include "files.h"
 
 #include <algorithm>
 #include <cmath>
@@ -193,7 +194,7 @@ TEST_CASE("a camera is put in the place of the sampled one")
 TEST_CASE("flow matching sees the true motion, and teaches the sampler alone")
 {
     // The shipped network's eyes, and a sampler that has learned nothing.
-    Network shipped = load_network(std::string(MARDINI_SRC) + "/model/weights/nano.safetensors");
+    Network shipped = load_network(files::source_file("model/weights/nano.safetensors"));
     torch::manual_seed(1);
     Network network(preset("nano"));
     std::map<std::string, Tensor> tensors;

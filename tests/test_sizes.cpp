@@ -112,6 +112,25 @@ void check_size(int width, int height, int color, int alpha, int shift_x, int sh
     CHECK(still == before); // guards too
     make(format, before, after, moved);
     CHECK(moved.guards_stand());
+
+    // Along a long side the far end is painted as well as the near one: coordinates in half precision, 8 and 16 samples apart there,
+    // would be off by some 40 codes.
+    const bool wide = width >= height;
+    const int length = wide ? width : height, part = length / 4, across = wide ? height : width;
+    if (length < 4096)
+        return;
+    const Picture middle(format, 1);
+    const auto off = [&](int from) { // mean over a quarter of the length, in codes
+        double sum = 0;
+        for (int along = from; along < from + part; along++)
+            for (int i = 0; i < across; i++) {
+                const int64_t at = wide ? i * moved.frame.stride[0] + along : along * moved.frame.stride[0] + i;
+                sum += std::abs(moved.frame.data[0][at] - middle.frame.data[0][at]);
+            }
+        return sum / across / part;
+    };
+    CHECK(off(0) < 16);
+    CHECK(off(length - part) < off(0) + 3);
 }
 
 void check_sizes(int step)
@@ -141,7 +160,7 @@ TEST_CASE("sizes from 1x1 to 130x130, 780 pairs", "[.][slow]")
     check_sizes(1);
 }
 
-TEST_CASE("a strip is no more work than a frame of its area", "[slow]")
+TEST_CASE("strips and wide frames are painted as well at the far end", "[slow]")
 {
     check_size(16384, 3, MARDINI_COLOR_YUV, 0, 1, 1);
     check_size(2, 8192, MARDINI_COLOR_GRAY, 0, 0, 0);

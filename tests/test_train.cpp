@@ -5,6 +5,7 @@
 #include "train/synthetic.h"
 
 #include "catch.h"
+#include "files.h"
 
 #include <cstdlib>
 #include <set>
@@ -266,7 +267,7 @@ TEST_CASE("a resumed run equals an unbroken one")
     run(whole, a, 0, 2);
     SafeTensors state;
     a.save(state);
-    const std::string path = std::string(std::getenv("TMPDIR") ? std::getenv("TMPDIR") : ".") + "/run.state";
+    const std::string path = files::scratch("run.state");
     write_safetensors(path, state);
     run(whole, a, 2, 4);
 

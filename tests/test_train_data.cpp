@@ -7,6 +7,7 @@
 #include <torch/torch.h>
 
 #include "catch.h"
+#include "files.h"
 
 #include <algorithm>
 #include <cmath>
@@ -454,15 +455,16 @@ TEST_CASE("a pack file keeps what was put in and tells when it is broken")
     CHECK(contains(said[0], "b-1.mp4"));
     CHECK(contains(said[0], "2 frames"));
     CHECK(contains(said[1], "16x16"));
+    REQUIRE(footage.shots.size() == 1);
+    const Shot& shot = footage.shots[0];
+    CHECK(shot.name == "a-1.mp4");
+    CHECK(shot.source == "a");
+    REQUIRE(shot.num_frames == 3);
     bool equal = true;
-    for (const Shot& shot : footage.shots) {
-        CHECK(shot.name == "a-1.mp4");
-        CHECK(shot.source == "a");
-        for (int f = 0; f < shot.num_frames && footage.shots.size() == 1; f++)
-            for (int y = 0; y < 48; y++)
-                for (int x = 0; x < 64; x++)
-                    equal &= shot.frames.get()[f * shot.frame_bytes() + y * 64 + x] == luma(f, x, y);
-    }
+    for (int f = 0; f < shot.num_frames; f++)
+        for (int y = 0; y < 48; y++)
+            for (int x = 0; x < 64; x++)
+                equal &= shot.frames.get()[f * shot.frame_bytes() + y * 64 + x] == luma(f, x, y);
     CHECK(equal);
     Stills stills({ path });
     std::mt19937_64 rng(14);
@@ -513,7 +515,7 @@ TEST_CASE("a bad file is one sentence and the rest goes on")
     write_y4m(folder / "single.y4m", 64, 64, 1);
     write_y4m(folder / "tiny.y4m", 16, 16, 9);
     write_y4m(folder / "good-1.y4m", 64, 64, 9);
-    std::string make = std::string(MARDINI_BUILD) + "/ffmpeg -v error -nostdin -y -f lavfi -i ";
+    std::string make = files::built_file("ffmpeg") + " -v error -nostdin -y -f lavfi -i ";
     // sound alone, and a video cut in the middle, with its index at the end and at the start
     REQUIRE(!std::system((make + "sine=d=1 -c:a pcm_s16le " + (folder / "sound.mov")).c_str()));
     std::string video = "testsrc2=s=128x96:r=25:d=2 -c:v mpeg4 -qscale:v 2 ";
@@ -576,7 +578,7 @@ TEST_CASE("an ffmpeg beside it decodes what libav* inside does")
     if (!can_decode())
         SKIP_TEST("built without libav*");
     Folder folder;
-    std::string program = std::string(MARDINI_BUILD) + "/ffmpeg", file = folder / "a b'c.mp4";
+    std::string program = files::built_file("ffmpeg"), file = folder / "a b'c.mp4";
     std::string make = program + " -v error -nostdin -y -f lavfi -i ";
     REQUIRE(!std::system((make + "testsrc2=s=130x98:r=25:d=0.4 -c:v mpeg4 -qscale:v 2 \"" + file + "\"").c_str()));
     auto decode = [&](int max_side, bool by_program) {
@@ -615,7 +617,7 @@ TEST_CASE("pictures are decoded, shrunk and cut into textures")
     if (!can_decode())
         SKIP_TEST("built without libav*");
     Folder folder;
-    std::string make = std::string(MARDINI_BUILD) + "/ffmpeg -v error -nostdin -y -f lavfi -i ";
+    std::string make = files::built_file("ffmpeg") + " -v error -nostdin -y -f lavfi -i ";
     REQUIRE(!std::system((make + "color=white:s=200x100 -frames:v 1 " + (folder / "w.png")).c_str()));
     REQUIRE(!std::system((make + "color=black:s=64x64 -frames:v 1 " + (folder / "b.jpg")).c_str()));
     std::ofstream(folder / "broken.png") << "no picture";
