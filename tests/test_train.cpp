@@ -57,6 +57,7 @@ TEST_CASE("masks are what the stages promise: windows grow, the share that is gi
                                                  {Stage::Any, 17, 0.05, 0.3}, {Stage::Joint, 17, 0.05, 0.3}}) {
         double given = 0;
         std::set<int> counts;
+        bool wide = false; // as the filter has them at 8x
         bool one = false, extension = false, apart = false, join = false; // the jobs of the third stage
         for (int i = 0; i < 3000; i++) {
             const WindowSize size = sample_window_size(stage, random);
@@ -73,11 +74,14 @@ TEST_CASE("masks are what the stages promise: windows grow, the share that is gi
             REQUIRE(share <= most);
             for (double m : p.masked) {
                 REQUIRE(std::count(p.given.begin(), p.given.end(), m) == 0);
-                REQUIRE((m >= 0 && m < positions && p.given.front() >= 0 && p.given.back() < positions));
+                REQUIRE((m >= 0 && m < 25 && p.given.front() >= 0 && p.given.back() < 25)); // four given ones, eight apart
                 extension |= m > p.given.back() && p.given.size() > 1;
                 one |= p.given.size() == 1;
                 apart |= p.given.size() == 2 && p.given[1] - p.given[0] == 16;
             }
+            wide |= p.given.size() == 4 && p.given[1] - p.given[0] == 8 && p.given[3] - p.given[0] == 24;
+            if (positions < 17) // of an extension and a join several may be the same
+                REQUIRE(std::set<double>(p.masked.begin(), p.masked.end()).size() == p.masked.size());
             join |= p.given.size() == 4 && p.given[1] == 1 && p.given[2] == 15;
             counts.insert(size.given);
             given += share / 3000;
@@ -85,6 +89,7 @@ TEST_CASE("masks are what the stages promise: windows grow, the share that is gi
         INFO(stage_name(stage) << " keeps " << given);
         CHECK(given < share_before + 1e-9);
         CHECK(counts.size() >= 2);
+        CHECK(wide == (positions > 4));
         CHECK((one && extension && apart && join) == (positions == 17));
         share_before = positions == 17 ? 1 : given; // the last two are alike
     }
@@ -113,8 +118,9 @@ TEST_CASE("times reach the network as the filter gives them")
         CHECK(torch::equal(before.after, after.after));
         if (p.given.size() > 1) {
             CHECK(torch::allclose(before.distance_before, after.distance_before, 1e-4, 1e-5));
-            const float gap = (b.given_times[0][p.pair[0][1]] - b.given_times[0][p.pair[0][0]]).item<float>();
-            CHECK(gap == Approx(gap_length));
+            for (size_t m = 0; m < p.pair.size() && stage == Stage::Interpolation; m++)
+                CHECK((b.given_times[0][p.pair[m][1]] - b.given_times[0][p.pair[m][0]]).item<float>() == Approx(gap_length));
+            CHECK((b.given_times[0][p.pair[0][1]] - b.given_times[0][p.pair[0][0]]).item<float>() == Approx(gap_length));
         }
     }
 }

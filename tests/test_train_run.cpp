@@ -286,6 +286,9 @@ TEST_CASE("bad input is one sentence each, and exit status 1")
                                (folder / "x").string());
     CHECK(o.status == 1);
     CHECK_THAT(o.err, Catch::Contains("is of the preset nano, not small"));
+    o = program("--steps 1000000 --data " + nano.data[0] + " --out " + (folder / "gone" / "x").string(), "timeout 60");
+    CHECK(o.status == 1); // before the first step, not after the last
+    CHECK_THAT(o.err, Catch::Contains("cannot be written"));
 }
 
 TEST_CASE("a run leaves its log, its curves and a contact sheet")
@@ -405,6 +408,10 @@ TEST_CASE("attention, joint windows and a network to learn from do what their op
     Network relaxed = run("relaxed", [](TrainOptions &o) { o.attention = "relaxed"; });
     CHECK(relaxed->config().planner.references == ReferenceAttention::Relaxed);
     CHECK(apart(plain, relaxed, "planner.") > 0);
+    Network onward = run("onward", [](TrainOptions &o) { o.resume = ffmpeg::scratch("relaxed"); });
+    CHECK(onward->config().planner.references == ReferenceAttention::Relaxed); // what it was, unless told otherwise
+    Network stricter = run("stricter", [](TrainOptions &o) { o.resume = ffmpeg::scratch("relaxed"), o.attention = "strict"; });
+    CHECK(stricter->config().planner.references == ReferenceAttention::Strict);
     Network off = run("off", [](TrainOptions &o) { o.attention = "off"; });
     CHECK(off->config().planner.references == ReferenceAttention::Off);
     CHECK(apart(relaxed, off, "planner.") > 0);

@@ -27,7 +27,7 @@ Look random_look(double top_speed, std::mt19937_64& rng, const SyntheticOptions&
         look.num_times = chance(rng, 0.5) ? 3 : 5;
         // sub-times further than three pixels apart would show as ghosts
         look.shutter = std::min(uniform(rng, 0.1, 0.6),
-                                3 * look.num_times / std::max(top_speed, 1.));
+                                3 * (look.num_times - 1) / std::max(top_speed, 1.));
     }
     return look;
 }

@@ -47,6 +47,9 @@ Stage stage_at(double progress)
     return progress < 0.80 ? Stage::Joint : Stage::Decay;
 }
 
+/// Frames that a window of several gaps may span: what the filter looks at for a gap of 8.
+constexpr int longest = 24;
+
 static int pick(std::mt19937_64 &random, std::initializer_list<int> values)
 {
     return values.begin()[integer(random, 0, static_cast<int>(values.size()) - 1)];
@@ -83,44 +86,58 @@ WindowSize sample_window_size(Stage stage, std::mt19937_64 &random, int referenc
         auto [low, high] = given_range(size.positions);
         size.given = std::clamp(references, low, high);
     }
-    size.masked = std::min(size.masked, size.positions - size.given);
+    // Given frames are as far apart as the filter has them: at 8x its window holds four that are eight apart.
+    std::vector<int> gaps;
+    for (int gap : {2, 3, 4, 8, 16})
+        if ((gap != 3 || size.positions == 4) && gap < size.positions && (size.given == 2 || (size.given - 1) * gap <= longest))
+            gaps.push_back(gap);
+    size.gap = gaps[integer(random, 0, static_cast<int>(gaps.size()) - 1)];
+    const int between = size.given == 1 ? size.masked : (size.given - 1) * (size.gap - 1);
+    size.masked = std::min({size.masked, size.positions - size.given, between});
     return size;
 }
 
-/// Given frames `gap` apart, masked ones within one of the gaps, the middle one if there are several.
+/// `count` of the whole positions between a and b, in any order.
+static void put_between(double a, double b, int count, std::mt19937_64 &random, std::vector<double> *out)
+{
+    std::vector<double> room(static_cast<size_t>(b - a) - 1);
+    std::iota(room.begin(), room.end(), a + 1);
+    std::shuffle(room.begin(), room.end(), random);
+    out->insert(out->end(), room.begin(), room.begin() + std::min<int64_t>(count, static_cast<int64_t>(room.size())));
+}
+
+/// Given frames `gap` apart, masked ones between them: in the middle gap as long as it has room, then in those around it.
 static Positions between(WindowSize size, std::mt19937_64 &random)
 {
-    std::vector<int> gaps;
-    for (int gap : {2, 3, 4, 8, 16})
-        if ((gap != 3 || size.positions == 4) && (size.given - 1) * gap < size.positions)
-            gaps.push_back(gap);
     Positions p;
-    if (gaps.empty()) { // three of four: two of them are neighbours
-        const int hole = integer(random, 1, size.positions - 2);
-        for (int i = 0; i < size.positions; i++)
-            (i == hole ? p.masked : p.given).push_back(i);
-        p.masked.resize(size.masked, hole);
-        return p;
-    }
-    const int gap = gaps[integer(random, 0, static_cast<int>(gaps.size()) - 1)];
     for (int i = 0; i < size.given; i++)
-        p.given.push_back(i * gap);
-    const int start = (size.given / 2 - 1) * gap;
-    for (int i = 0; i < size.masked; i++)
-        p.masked.push_back(start + integer(random, 1, gap - 1));
+        p.given.push_back(i * size.gap);
+    const int middle = size.given / 2 - 1;
+    std::vector<int> gaps(size.given - 1);
+    std::iota(gaps.begin(), gaps.end(), 0);
+    std::stable_sort(gaps.begin(), gaps.end(), [&](int a, int b) { return std::abs(a - middle) < std::abs(b - middle); });
+    for (int g : gaps)
+        put_between(p.given[g], p.given[g + 1], size.masked - static_cast<int>(p.masked.size()), random, &p.masked);
     return p;
 }
 
-/// Distinct positions, given anywhere, masked anywhere else.
+/// Given frames anywhere, masked ones between two of them, which they all are made from: the filter plans each pair by itself.
 static Positions anywhere(WindowSize size, std::mt19937_64 &random)
 {
-    std::vector<int> all(size.positions);
+    std::vector<double> all(size.positions);
     std::iota(all.begin(), all.end(), 0);
     std::shuffle(all.begin(), all.end(), random);
     Positions p;
     p.given.assign(all.begin(), all.begin() + size.given);
-    p.masked.assign(all.begin() + size.given, all.begin() + size.given + size.masked);
     std::sort(p.given.begin(), p.given.end());
+    std::vector<int> wide;
+    for (int g = 0; g + 1 < size.given; g++)
+        if (p.given[g + 1] - p.given[g] > size.masked)
+            wide.push_back(g);
+    if (wide.empty())
+        return between(size, random);
+    const int g = wide[integer(random, 0, static_cast<int>(wide.size()) - 1)];
+    put_between(p.given[g], p.given[g + 1], size.masked, random, &p.masked);
     return p;
 }
 

@@ -21,18 +21,19 @@ constexpr double motion_end = 0.12;
 /// The stage at `progress` (0 .. 1) of a run that goes through all of them.
 Stage stage_at(double progress);
 
-/// What all windows of one batch share. `given` of `positions` frames are kept; of the rest `masked` are made and
-/// scored, since each can be made alone.
+/// What all windows of one batch share. `given` frames are kept; of the rest `masked` are made and scored, since each can be
+/// made alone.
 struct WindowSize {
-    int positions; ///< 4, 9 or 17
+    int positions; ///< 4, 9 or 17: how far apart frames may lie, but for what surrounds a gap
     int given;
     int masked;
+    int gap = 2;   ///< from one given frame to the next where masked ones lie between them
 };
 
 /// `references`: given frames wherever the window holds as many; 0: as the stage has it.
 WindowSize sample_window_size(Stage stage, std::mt19937_64 &random, int references = 0);
 
-/// Whole numbers from 0 to size.positions - 1, with the references chosen. Given and masked never coincide. Of Animate: one
+/// Whole numbers from 0 on, with the references chosen; all different. Of Animate: one
 /// given frame, and the sampler's key positions for it.
 Positions sample_positions(Stage stage, WindowSize size, std::mt19937_64 &random);
 

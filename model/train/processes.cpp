@@ -132,7 +132,8 @@ double Processes::agree(double value)
         return value;
     const auto *bytes = reinterpret_cast<const uint8_t *>(&value);
     const auto all = store_->exchange(rank_, world_, {bytes, bytes + sizeof value});
-    std::memcpy(&value, all[0].data(), sizeof value);
+    for (auto bytes_of = all.rbegin(); bytes_of != all.rend() && value >= 0; ++bytes_of) // the first process's last
+        std::memcpy(&value, bytes_of->data(), sizeof value);
     return value;
 }
 

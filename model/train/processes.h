@@ -26,7 +26,7 @@ public:
     /// Replace float32 tensors by their mean over the processes. All call it with the same shapes.
     void average(const std::vector<torch::Tensor> &tensors);
 
-    /// The first process's value.
+    /// The first process's value, or a negative one if any process has one.
     double agree(double value);
 
 private:

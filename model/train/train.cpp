@@ -23,6 +23,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <fstream>
 
 namespace mardini::train {
 
@@ -50,6 +51,14 @@ void pack(const TrainOptions &options)
 static NetworkConfig configuration(const TrainOptions &options)
 {
     NetworkConfig config = preset(options.preset);
+    if (!options.resume.empty()) { // goes on as what it was
+        const SafeTensors state = read_safetensors(options.resume);
+        if (auto found = state.metadata.find("mardini.config"); found != state.metadata.end())
+            config = config_from_json(found->second);
+        if (config.preset != options.preset)
+            throw std::runtime_error("\"" + options.resume + "\" is of the preset " + config.preset + ", not " + options.preset +
+                                     ": name it by --preset, or resume from another.");
+    }
     if (options.attention == "strict")
         config.planner.references = ReferenceAttention::Strict;
     else if (options.attention == "relaxed")
@@ -169,16 +178,22 @@ static void save(const TrainOptions &options, const Network &average, const Opti
 }
 
 /// Weights, moments and place in the curriculum of an earlier run.
-static void resume(const TrainOptions &options, const NetworkConfig &config, Optimizer &optimizer, double *start)
+static void resume(const TrainOptions &options, Optimizer &optimizer, double *start)
 {
     SafeTensors state = read_safetensors(options.resume);
-    if (auto found = state.metadata.find("mardini.config"); found != state.metadata.end())
-        if (const std::string was = config_from_json(found->second).preset; was != config.preset)
-            throw std::runtime_error("\"" + options.resume + "\" is of the preset " + was + ", not " + config.preset +
-                                     ": name it by --preset, or resume from another.");
     optimizer.load(state, {"denoiser.", "sampler.", "teacher."}); // absent while they are untrained
     if (state.metadata.count("progress") && options.start < 0)
         *start = std::stod(state.metadata["progress"]);
+}
+
+/// A whole number that tells two networks apart.
+static double fingerprint(const Network &network, int64_t steps)
+{
+    torch::NoGradGuard no_grad;
+    int64_t sum = steps;
+    for (const Tensor &p : network->parameters())
+        sum += p.cpu().to(torch::kFloat32).contiguous().view(torch::kInt32).to(torch::kInt64).sum().item<int64_t>();
+    return static_cast<double>(sum & ((int64_t(1) << 50) - 1));
 }
 
 /// Warm-up over the first steps, stable, linear decay over the curriculum's last fifth.
@@ -277,7 +292,8 @@ private:
     {
         Autocast lower = autocast(batch);
         Diffusion sampled = diffusion(network_->denoiser, bridge_of(network_, batch, output), target);
-        figures.add("sample_gain", sampled.gain);
+        if (sampled.gain != 0) // else no frame of the batch was at full noise
+            figures.add("sample_gain", sampled.gain);
         figures.add("sample_spread", sampled.spread);
         figures.add("diffusion", 100 * sampled.loss.item<double>());
         if (diffusion_due_ && !frozen && batch.given.size(1) > 1) {
@@ -339,7 +355,12 @@ void train(const TrainOptions &options)
         optimizer.add(*teacher, "teacher.");
     double start = std::max(options.start, 0.0);
     if (!options.resume.empty())
-        resume(options, config, optimizer, &start);
+        resume(options, optimizer, &start);
+    const double own = fingerprint(network, optimizer.steps());
+    TORCH_CHECK(processes.agree(own) == own, "This process begins with other weights than the first one: give every host the "
+                "same file to resume from, with its state.");
+    if (processes.is_first() && !std::ofstream(options.out + ".part"))
+        throw std::runtime_error("\"" + options.out + "\" cannot be written: name a file in a folder that exists by --out.");
     TORCH_CHECK(options.end >= start, "The run would begin at ", start, " of the curriculum and end at ", options.end,
                 ": --end must not lie before --start or the place that was resumed.");
     Network larger{nullptr};
