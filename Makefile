@@ -3,6 +3,9 @@
 # run holds a Makefile of one line that includes this one.
 
 TOP := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
+ifneq ($(words $(CURDIR)),1)
+$(error make cannot work in a folder with a space in its path, "$(CURDIR)": move or link it to one without)
+endif
 BUILD := $(if $(filter $(TOP),$(CURDIR)),build,.)
 OUT := $(abspath $(BUILD))
 V ?= 0
@@ -43,7 +46,7 @@ ifneq ($(filter-out help distclean,$(or $(MAKECMDGOALS),all)),)
 
 include $(BUILD)/config.mak
 $(BUILD)/config.mak: $(TOP)/configure
-	$(Q)$(TOP)/configure $(CONFIGURE_ARGS)
+	$(Q)$(CONFIGURE_ENV) $(TOP)/configure $(CONFIGURE_ARGS)
 
 prefix ?= $(configured_prefix)
 bindir = $(prefix)/bin
@@ -233,7 +236,8 @@ install: all
 uninstall:
 	rm -f $(addprefix $(call to,$(bindir))/,ffmpeg ffprobe mardini) $(call to,$(includedir))/mardini.h \
 	    $(addprefix $(call to,$(libdir))/,$(notdir $(LIBRARY)) libmardini.so.$(API_MAJOR) libmardini.so libmardini_torch.so pkgconfig/libmardini.pc)
-	rm -rf $(call to,$(datadir))
+	rm -f $(addprefix $(call to,$(datadir))/,$(notdir $(WEIGHTS)))
+	-rmdir $(call to,$(datadir)) 2> /dev/null || true # a user's own networks stay
 
 clean:
 	rm -rf $(BUILD)/model $(BUILD)/tests $(BUILD)/cuda $(BUILD)/fuzz $(BUILD)/fuzz_* $(BUILD)/asan $(BUILD)/demo $(BUILD)/libmardini* $(BUILD)/ffmpeg $(BUILD)/ffprobe $(BUILD)/mardini

@@ -133,17 +133,37 @@ struct Evaluate {
             ->check(CLI::IsMember({"auto", "fp32", "bf16"}));
         c->add_option("--steps", o.filter.steps, "sampling steps, -1: the library's default")->check(CLI::Range(-1, 64));
         c->add_option("--seed", o.filter.seed, "of the sampling noise, -1: the library's");
-        c->callback([this] { run(); });
+        c->callback([this, c] { run(*c); });
     }
 
-    void run()
+    /// Options that are not for what was asked for would be passed over in silence.
+    static void refuse(const CLI::App &c, const std::string &job, std::initializer_list<const char *> names)
+    {
+        for (const char *name : names)
+            if (c.get_option(name)->count())
+                throw std::runtime_error(std::string(name) + " is not for " + job + ": leave it out.");
+    }
+
+    void run(const CLI::App &c)
     {
         options.filter.model = mardini::eval::find_model(options.filter.model);
+        const auto asked = [&](const char *name) { return c.get_option(name)->count() > 0; };
+        if (!protocol.empty())
+            refuse(c, "--protocol davis7", {"--ahead", "--chain", "--levels", "--join", "--animate", "--motion", "--factors", "--frames",
+                                            "--max-height", "--against", "--without", "--group", "--html"});
+        for (const char *job : {"--ahead", "--chain", "--levels", "--join", "--animate"})
+            if (asked(job))
+                refuse(c, job, {"--factors", "--against", "--without", "--group", "--json", "--html"});
+        for (const char *job : {"--levels", "--animate"})
+            if (asked(job))
+                refuse(c, job, {"--frames"});
+        if (!asked("--animate"))
+            refuse(c, "anything but --animate", {"--motion"});
         if (!protocol.empty()) {
             if (protocol[0] != "davis7")
                 throw std::runtime_error("The protocol \"" + protocol[0] + "\" is unknown: davis7 exists.");
             options.davis7 = protocol[1];
-            evaluate_davis7(options);
+            left_out = evaluate_davis7(options);
             return;
         }
         if (options.data.empty())
@@ -156,15 +176,15 @@ struct Evaluate {
                                         CLI::detail::split(group.substr(equals + 1), ','));
         }
         if (options.ahead)
-            evaluate_ahead(options);
+            left_out = evaluate_ahead(options);
         else if (options.join)
-            evaluate_join(options);
+            left_out = evaluate_join(options);
         else if (options.seeds)
-            evaluate_animate(options);
+            left_out = evaluate_animate(options);
         else if (options.chain)
-            evaluate_chain(options);
+            left_out = evaluate_chain(options);
         else if (!options.levels.empty())
-            evaluate_levels(options);
+            left_out = evaluate_levels(options);
         else
             left_out = evaluate(options);
     }

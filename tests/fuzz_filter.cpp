@@ -30,7 +30,7 @@ const char *const OPTIONS[] = {"mode=slowmo:factor=2", "mode=slowmo:factor=5/2",
                                "mode=slowmo:frames=9", "fps=7:dup=skip",         "fps=50:scd=none", "mode=slowmo:factor=3:dup=skip:scd_threshold=0",
                                "mode=animate:frames=5", "mode=animate:frames=3:anchor=last:motion=3:camera=zoom-out", "mode=loop:frames=3",
                                "mode=extend:frames=5:side=both", "mode=fill", "mode=fill:frames=1-2"};
-constexpr size_t NUM_PLAIN = 2; ///< those at the front: slow motion by a factor, nothing skipped
+constexpr size_t NUM_PLAIN = 1; ///< at the front: slow motion by a whole factor, nothing skipped
 
 /// Frame `n` of the input, which it carries as metadata.
 AVFrame *make_frame(const std::string &format, int width, int height, int64_t pts, int fill, int n)

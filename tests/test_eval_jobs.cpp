@@ -8,6 +8,8 @@
 #include "catch.h"
 
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 
 using namespace mardini::eval;
 
@@ -87,6 +89,28 @@ TEST_CASE("eval does one thing at a time, and says so")
     CHECK(both.out.empty());
     CHECK(both.err.find("--ahead") != std::string::npos);
     CHECK(both.err.find("--join") != std::string::npos);
+}
+
+TEST_CASE("an option that a job does not heed is refused, a file that cannot be read is left out and counted")
+{
+    const std::string clip = ffmpeg::source_file("tests/data/walk.mp4");
+    for (const char *options : {"--ahead 2 --json x.json", "--join 5 --factors 2", "--chain 1 --against blend", "--levels 2,2 --frames 9", "--motion 2"}) {
+        const ffmpeg::Output refused = run_eval("--data '" + clip + "' " + options);
+        INFO(options);
+        CHECK(refused.status == 1);
+        CHECK(refused.out.empty());
+        CHECK(refused.err.find(" is not for ") != std::string::npos);
+    }
+    const std::string folder = ffmpeg::scratch("clips");
+    std::filesystem::create_directory(folder);
+    std::ofstream(folder + "/a.mp4") << "no video";
+    std::filesystem::copy_file(clip, folder + "/b.mp4");
+    const ffmpeg::Output rest = run_eval("--data '" + folder + "' --frames 6 --join 2 --max-height 64");
+    INFO(rest.err);
+    CHECK(rest.status == 1);
+    CHECK(rest.out.find("\nb ") != std::string::npos);
+    CHECK(rest.err.find("1 file was left out") != std::string::npos);
+    std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("a drift's figures: speed, folds, what no camera does")

@@ -73,7 +73,7 @@ double best_of(const std::vector<Frame> &clip, AVRational rate, const EvalOption
 
 } // namespace
 
-void evaluate_animate(const EvalOptions &options)
+int evaluate_animate(const EvalOptions &options)
 {
     const std::string &model = options.filter.model;
     Network network = load_network(model);
@@ -89,7 +89,7 @@ void evaluate_animate(const EvalOptions &options)
                 "best pan", "first");
     Look mean;
     double spread_mean = 0, best_mean = 0, pan_mean = 0;
-    int clips = 0, looked_at = 0;
+    int clips = 0, looked_at = 0, left_out = 0;
     for (const std::string &file : files) {
         Clip clip;
         try {
@@ -98,6 +98,7 @@ void evaluate_animate(const EvalOptions &options)
             if (files.size() == 1)
                 throw;
             std::fprintf(stderr, "mardini: left out: %s\n", e.what());
+            left_out++;
             continue;
         }
         const Tensor packed = packed_of(geometry_of(clip.frames.at(0)), clip.frames[0]);
@@ -139,6 +140,7 @@ void evaluate_animate(const EvalOptions &options)
     if (clips)
         std::printf(" %9.2f %9.2f", best_mean / clips, pan_mean / clips);
     std::printf("\n");
+    return left_out;
 }
 
 } // namespace mardini::eval

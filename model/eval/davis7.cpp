@@ -59,9 +59,9 @@ static void add(const Frame &made, const Frame &truth, bool middle, Davis7 *out)
         squares += mean_squared_error(plane_of(made, p), plane_of(truth, p)) / 3;
         similarity += ssim(plane_of(made, p), plane_of(truth, p)) / 3;
     }
-    out->all.add(psnr(squares), similarity);
+    out->all.add(bounded_psnr(squares), similarity);
     if (middle)
-        out->middle.add(psnr(squares), similarity);
+        out->middle.add(bounded_psnr(squares), similarity);
 }
 
 static void add(const std::vector<Made> &made, const std::vector<Frame> &truth, Davis7 *out)

@@ -138,17 +138,14 @@ int evaluate(const EvalOptions &options)
     print_heading(stdout);
     int left_out = 0;
     for (const std::string &file : files) {
-        std::optional<Clip> clip;
         try {
-            clip = read_clip(file, options.frames, chain);
+            run.add(read_clip(file, options.frames, chain));
         } catch (const std::runtime_error &e) {
             if (files.size() == 1)
                 throw;
             std::fprintf(stderr, "mardini: left out: %s\n", e.what());
             left_out++;
-            continue;
         }
-        run.add(*clip);
     }
     if (run.results().scores.empty())
         throw std::runtime_error("Nothing could be scored: no clip has a given frame on either side of a dropped one.");

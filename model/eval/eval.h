@@ -31,21 +31,21 @@ int evaluate(const EvalOptions &options);
 /// Nine-frame chunks of picture sequences at 256x256; see doc/evaluation.md. davis7.cpp has it.
 int evaluate_davis7(const EvalOptions &options);
 
-/// Frames that follow a clip against those that really did, the last one repeated, and linear motion. jobs.cpp has it.
-void evaluate_ahead(const EvalOptions &options);
+/// As evaluate() returns: frames that follow a clip against those that really did, the last one repeated, and linear motion. jobs.cpp has it.
+int evaluate_ahead(const EvalOptions &options);
 
 /// What is left of mean, contrast and sharpness after window upon window made from made frames. jobs.cpp has it.
-void evaluate_chain(const EvalOptions &options);
+int evaluate_chain(const EvalOptions &options);
 
 /// Frames far from given ones, made at once and level by level: PSNR, SSIM, sharpness and jerk. jobs.cpp has it.
-void evaluate_levels(const EvalOptions &options);
+int evaluate_levels(const EvalOptions &options);
 
 /// The speed of motion inside a clip and across the join that makes it a loop, pixels a frame. jobs.cpp has it.
-void evaluate_join(const EvalOptions &options);
+int evaluate_join(const EvalOptions &options);
 
 /// Motion sampled around one frame: how fast, torn, like a camera's, how different from seed to seed; and of clips, whether
 /// one of the seeds is nearer to what followed than the best constant pan. animate.cpp has it.
-void evaluate_animate(const EvalOptions &options);
+int evaluate_animate(const EvalOptions &options);
 
 /// What every clip goes through before it is scored.
 std::vector<Step> scaled_down(const EvalOptions &options);

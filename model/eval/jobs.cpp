@@ -66,31 +66,41 @@ struct Sum {
     }
 };
 
-/// Every clip of the folder that has so many frames, scaled down as for the other tables.
-template <class Body> void for_each_clip(const EvalOptions &options, int frames, const Body &body)
+/// Every clip of the folder that has so many frames, scaled down as for the other tables. Returns how many could not be read or
+/// scored, which is said.
+template <class Body> int for_each_clip(const EvalOptions &options, int frames, const Body &body)
 {
     const std::vector<Step> chain = scaled_down(options);
-    int num = 0;
-    for (const std::string &file : list_files(options.data, video_endings)) {
-        const Clip clip = read_clip(file, frames, chain);
-        if (static_cast<int>(clip.frames.size()) < frames) {
-            std::fprintf(stderr, "mardini: %s has %zu frames, %d are wanted\n", clip.name.c_str(), clip.frames.size(), frames);
-            continue;
+    const std::vector<std::string> files = list_files(options.data, video_endings);
+    int num = 0, left_out = 0;
+    for (const std::string &file : files) {
+        try {
+            const Clip clip = read_clip(file, frames, chain);
+            if (static_cast<int>(clip.frames.size()) < frames) {
+                std::fprintf(stderr, "mardini: %s has %zu frames, %d are wanted\n", clip.name.c_str(), clip.frames.size(), frames);
+                continue;
+            }
+            body(clip);
+            num++;
+        } catch (const std::runtime_error &e) {
+            if (files.size() == 1)
+                throw;
+            std::fprintf(stderr, "mardini: left out: %s\n", e.what());
+            left_out++;
         }
-        body(clip);
-        num++;
     }
     if (!num)
-        throw std::runtime_error("No clip in \"" + options.data + "\" has " + std::to_string(frames) + " frames.");
+        throw std::runtime_error("No clip in \"" + options.data + "\" has " + std::to_string(frames) + " frames that can be read.");
+    return left_out;
 }
 
 } // namespace
 
-void evaluate_ahead(const EvalOptions &options)
+int evaluate_ahead(const EvalOptions &options)
 {
     const char *const methods[] = {"mardini", "last frame", "linear motion"};
     std::vector<std::vector<Sum>> sums(3, std::vector<Sum>(static_cast<size_t>(options.ahead)));
-    for_each_clip(options, options.frames + options.ahead, [&](const Clip &clip) {
+    const int left_out = for_each_clip(options, options.frames + options.ahead, [&](const Clip &clip) {
         const size_t n = static_cast<size_t>(options.frames);
         const std::vector<Frame> given(clip.frames.begin(), clip.frames.begin() + options.frames);
         const std::vector<Frame> made = by_filter(given, clip.rate, options.filter, {{"mode", "extend"}, {"frames", std::to_string(options.ahead)}});
@@ -115,9 +125,10 @@ void evaluate_ahead(const EvalOptions &options)
                         s.gradient / std::max(1e-12, s.true_gradient), s.brightness / std::max(1e-12, s.true_brightness));
         }
     }
+    return left_out;
 }
 
-void evaluate_chain(const EvalOptions &options)
+int evaluate_chain(const EvalOptions &options)
 {
     constexpr int window = 12; // frames that the filter makes from its usual five
     std::vector<int> told;
@@ -134,7 +145,7 @@ void evaluate_chain(const EvalOptions &options)
         std::printf("%-20s %8d %8d %8.4f %9.4f %10.3f\n", name.c_str(), windows, windows * window, d.mean, d.contrast, d.sharpness);
     };
     std::printf("%-20s %8s %8s %8s %9s %10s\n", "of the last given", "windows", "frames", "mean", "contrast", "sharpness");
-    for_each_clip(options, options.frames, [&](const Clip &clip) {
+    const int left_out = for_each_clip(options, options.frames, [&](const Clip &clip) {
         const std::vector<Frame> made = by_filter(clip.frames, clip.rate, options.filter,
                                                   {{"mode", "extend"}, {"frames", std::to_string(options.chain * window)}});
         const Plane last = plane_of(clip.frames.back(), 0);
@@ -156,9 +167,10 @@ void evaluate_chain(const EvalOptions &options)
             sums[k].*field /= clips;
         print("mean", told[k], sums[k]);
     }
+    return left_out;
 }
 
-void evaluate_levels(const EvalOptions &options)
+int evaluate_levels(const EvalOptions &options)
 {
     FilterOptions filter = options.filter;
     filter.cuts = false;
@@ -175,7 +187,7 @@ void evaluate_levels(const EvalOptions &options)
     std::vector<Sum> sums(2);
     double jerks[3] = {};
     int clips = 0;
-    for_each_clip(options, factor + 1, [&](const Clip &clip) {
+    const int left_out = for_each_clip(options, factor + 1, [&](const Clip &clip) {
         const std::vector<Frame> given = {clip.frames.front(), clip.frames.back()};
         jerks[2] += jerk(clip.frames);
         for (size_t m = 0; m < 2; m++) {
@@ -196,12 +208,13 @@ void evaluate_levels(const EvalOptions &options)
                     s.gradient / std::max(1e-12, s.true_gradient), jerks[m] / clips);
     }
     std::printf("%-20s %8s %8s %10s %8.2f\n", "the truth", "", "", "", jerks[2] / clips);
+    return left_out;
 }
 
-void evaluate_join(const EvalOptions &options)
+int evaluate_join(const EvalOptions &options)
 {
     std::printf("%-20s %10s %10s %10s %10s\n", "clip", "inside", "varies by", "join", "join/inside");
-    for_each_clip(options, options.frames, [&](const Clip &clip) {
+    const int left_out = for_each_clip(options, options.frames, [&](const Clip &clip) {
         const std::vector<Frame> &given = clip.frames;
         std::vector<Frame> loop = by_filter(given, clip.rate, options.filter, {{"mode", "loop"}, {"frames", std::to_string(options.join)}});
         if (loop.size() != given.size() + static_cast<size_t>(options.join))
@@ -223,6 +236,7 @@ void evaluate_join(const EvalOptions &options)
                     join / std::max(1e-12, inside));
         std::fflush(stdout);
     });
+    return left_out;
 }
 
 } // namespace mardini::eval
