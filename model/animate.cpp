@@ -149,13 +149,13 @@ Bridge bridge_alone(const Tensor &given, int64_t height, int64_t width, const Mo
     const int64_t N = given.size(0), h = given.size(2), w = given.size(3);
     const Tensor from = displacements(motion, pairs).first; // luma pixels, twice those of `given`
     auto places = [&](int64_t cells) { return 2 * at::arange(cells, from.options()) + 0.5; };
-    const Tensor x = from.slice(1, 0, 1) + places(w).view({1, 1, 1, w}), y = from.slice(1, 1, 2) + places(h).view({1, 1, h, 1});
+    const Tensor own_x = places(w).view({1, 1, 1, w}), own_y = places(h).view({1, 1, h, 1});
+    const Tensor x = from.slice(1, 0, 1) + own_x, y = from.slice(1, 1, 2) + own_y;
     auto beyond = [](const Tensor &place, int64_t end) { return (-place).clamp_min(0) + (place - (end - 1)).clamp_min(0); };
     auto led_beyond = [&](const Tensor &place, const Tensor &own, int64_t end) { // by its motion, not since it is padding
         return (beyond(place, end) - beyond(own, end)).clamp_min(0);
     };
-    const Tensor outside = (led_beyond(x, places(w).view({1, 1, 1, w}), width) +
-                            led_beyond(y, places(h).view({1, 1, h, 1}), height)) / certain_border;
+    const Tensor outside = (led_beyond(x, own_x, width) + led_beyond(y, own_y, height)) / certain_border;
 
     // Area of the given frame that a pixel is pulled from, of its own: central differences over four luma pixels.
     auto across = [](const Tensor &t) { return (t.slice(3, 2) - t.slice(3, 0, -2)).slice(2, 1, -1) / 4; };

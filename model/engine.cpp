@@ -425,8 +425,6 @@ Tensor Engine::sample(Given &before, Given &after, const Refined &refined, const
 
 int Engine::steps_for(const Pairs &known, bool alone) const
 {
-    if (alone && motion_ == 0) // a picture that stands shows everything
-        return 0;
     if (steps_ >= 0 || !can_sample_)
         return std::max(steps_, 0);
     const bool between = !alone && known.distance_before.item<float>() <= 0 && known.distance_after.item<float>() >= 0;

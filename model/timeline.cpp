@@ -446,9 +446,9 @@ int Timeline::next_fps(MardiniSlot *slot)
     const Wide offset = past(before), tolerance = rounding(before);
     slot->before = slot->after = before.ordinal;
     slot->duration = interval_;
-    if (offset > 0 && f + 1 >= given_.size() && !ended_) {
+    if (offset > 0 && f + 1 >= given_.size() && !ended_)
         return MARDINI_ERR(EAGAIN); // the next one may be nearer
-    } else if (offset <= tolerance && offset >= -tolerance) {
+    if (offset <= tolerance && offset >= -tolerance) {
         slot->kind = MARDINI_SLOT_GIVEN;
     } else if (f + 1 < given_.size()) {
         const Wide gap = (Wide(given_[f + 1].pts) - before.pts) * in_.time_base.num * in_.rate.num;

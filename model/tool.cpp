@@ -148,15 +148,18 @@ struct Evaluate {
     {
         options.filter.model = mardini::eval::find_model(options.filter.model);
         const auto asked = [&](const char *name) { return c.get_option(name)->count() > 0; };
-        if (!protocol.empty())
-            refuse(c, "--protocol davis7", {"--ahead", "--chain", "--levels", "--join", "--animate", "--motion", "--factors", "--frames",
-                                            "--max-height", "--against", "--without", "--group", "--html"});
-        for (const char *job : {"--ahead", "--chain", "--levels", "--join", "--animate"})
-            if (asked(job))
-                refuse(c, job, {"--factors", "--against", "--without", "--group", "--json", "--html"});
-        for (const char *job : {"--levels", "--animate"})
-            if (asked(job))
+        const auto jobs = {"--ahead", "--chain", "--levels", "--join", "--animate"};
+        if (!protocol.empty()) {
+            refuse(c, "--protocol davis7", jobs);
+            refuse(c, "--protocol davis7", {"--motion", "--factors", "--frames", "--max-height", "--against", "--without", "--group", "--html"});
+        }
+        for (const std::string job : jobs) {
+            if (!asked(job.c_str()))
+                continue;
+            refuse(c, job, {"--factors", "--against", "--without", "--group", "--json", "--html"});
+            if (job == "--levels" || job == "--animate")
                 refuse(c, job, {"--frames"});
+        }
         if (!asked("--animate"))
             refuse(c, "anything but --animate", {"--motion"});
         if (!protocol.empty()) {

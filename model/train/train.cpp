@@ -48,13 +48,12 @@ void pack(const TrainOptions &options)
     pack(options.data, options.stills, options.out, load_options(options));
 }
 
-static NetworkConfig configuration(const TrainOptions &options)
+/// resumed: what options.resume holds, which goes on as what it was
+static NetworkConfig configuration(const TrainOptions &options, const SafeTensors &resumed)
 {
     NetworkConfig config = preset(options.preset);
-    if (!options.resume.empty()) { // goes on as what it was
-        const SafeTensors state = read_safetensors(options.resume);
-        if (auto found = state.metadata.find("mardini.config"); found != state.metadata.end())
-            config = config_from_json(found->second);
+    if (auto found = resumed.metadata.find("mardini.config"); found != resumed.metadata.end()) {
+        config = config_from_json(found->second);
         if (config.preset != options.preset)
             throw std::runtime_error("\"" + options.resume + "\" is of the preset " + config.preset + ", not " + options.preset +
                                      ": name it by --preset, or resume from another.");
@@ -178,12 +177,11 @@ static void save(const TrainOptions &options, const Network &average, const Opti
 }
 
 /// Weights, moments and place in the curriculum of an earlier run.
-static void resume(const TrainOptions &options, Optimizer &optimizer, double *start)
+static void resume(const TrainOptions &options, const SafeTensors &state, Optimizer &optimizer, double *start)
 {
-    SafeTensors state = read_safetensors(options.resume);
     optimizer.load(state, {"denoiser.", "sampler.", "teacher."}); // absent while they are untrained
     if (state.metadata.count("progress") && options.start < 0)
-        *start = std::stod(state.metadata["progress"]);
+        *start = std::stod(state.metadata.at("progress"));
 }
 
 /// A whole number that tells two networks apart.
@@ -325,7 +323,8 @@ void train(const TrainOptions &options)
     TORCH_CHECK(options.minutes > 0 || options.steps > 0, "Say how long to train: --time or --steps.");
     if (options.stage != "auto")
         stage_from_name(options.stage);
-    const NetworkConfig config = configuration(options);
+    SafeTensors resumed = options.resume.empty() ? SafeTensors() : read_safetensors(options.resume);
+    const NetworkConfig config = configuration(options, resumed);
     const Ablation without = ablation(options);
     if (options.threads > 0)
         at::set_num_threads(options.threads);
@@ -355,7 +354,8 @@ void train(const TrainOptions &options)
         optimizer.add(*teacher, "teacher.");
     double start = std::max(options.start, 0.0);
     if (!options.resume.empty())
-        resume(options, optimizer, &start);
+        resume(options, resumed, optimizer, &start);
+    resumed = {};
     const double own = fingerprint(network, optimizer.steps());
     TORCH_CHECK(processes.agree(own) == own, "This process begins with other weights than the first one: give every host the "
                 "same file to resume from, with its state.");
