@@ -232,7 +232,10 @@ std::string to_json(const NetworkConfig &c)
                   {"channels4", c.generator.channels4},
                   {"cost4", c.generator.cost4},
                   {"channels2", c.generator.channels2},
-                  {"passes8", c.generator.passes8}}},
+                  {"passes8", c.generator.passes8},
+                  {"trust", c.generator.trust},
+                  {"logits", c.generator.logits},
+                  {"detail", c.generator.detail}}},
                 {"denoiser", {{"channels4", c.denoiser.channels4}, {"channels8", c.denoiser.channels8}}},
                 {"sampler", {{"layers", c.sampler.layers}}}}
         .dump();
@@ -267,7 +270,14 @@ NetworkConfig config_from_json(const std::string &text)
         throw std::runtime_error("the planner's reference attention is \"" + references + "\"");
     c.generator = {size(g, "channels8"), size(g, "blocks8", 0, 16), size(g, "cost8", 1, 8),
                    size(g, "channels4"), size(g, "cost4", 1, 8),    size(g, "channels2"),
-                   g.contains("passes8") ? size(g, "passes8", 1, 16) : 1}; // younger than the format
+                   g.contains("passes8") ? size(g, "passes8", 1, 16) : 1, // this and what follows is younger than the format
+                   g.contains("trust") ? size(g, "trust", 0) : 0,
+                   g.contains("logits") ? size(g, "logits", 1, 4) : 4,
+                   g.value("detail", 0.0)};
+    if (c.generator.logits != 1 && c.generator.logits != 4)
+        throw std::runtime_error("the configuration's logits are " + std::to_string(c.generator.logits));
+    if (!(c.generator.detail >= 0 && c.generator.detail <= 1))
+        throw std::runtime_error("the configuration's detail is " + std::to_string(c.generator.detail));
     c.denoiser = {size(d, "channels4", 0), size(d, "channels8", 0)};
     c.sampler = {root.contains("sampler") ? size(root.at("sampler"), "layers", 0, 64) : 0}; // likewise
     return c;

@@ -36,7 +36,7 @@ Candidates candidates(const Tensor &before, const Tensor &after, const Motion &m
 /// Weights softmax(logits) over the four candidates -> packed (N,6,h,w). logits (N,4,H,W)
 Tensor compose(const Candidates &candidates, const Tensor &logits);
 
-/// (N,16,h,w) logits in the output head's layout -> (N,4,H,W)
+/// Logits in the output head's layout, (N,4,h,w) or one for each luma pixel (N,16,h,w) -> (N,4,H,W)
 Tensor unpack_logits(const Tensor &logits);
 
 } // namespace mardini

@@ -62,6 +62,8 @@ public:
             find_card(settings);
         network_ = load_network(checkpoint);
         network_->to(device_);
+        if (network_->generator->aligns() || network_->config().generator.logits != 4)
+            throw Failure(ENOSYS, std::string("The network of \"") + checkpoint + "\" aligns frames, which this build does not paint yet.");
         switch (settings.precision) {
         case MARDINI_PRECISION_AUTO:
             bf16_ = card_ ? card_->multiplies_bf16() : device_.is_cuda() || cpu_multiplies_bf16();
@@ -287,7 +289,7 @@ private:
     {
         if (card_)
             return card_->pack(given.on_card);
-        return device_.is_cpu() ? reduced_frame(geometry_, given.frame) : reduce(geometry_, pack_frame(given));
+        return device_.is_cpu() ? reduced_frame(geometry_, given.frame) : reduce(pack_frame(given), geometry_.reduction);
     }
 
     /// The same, kept: for sampling.
@@ -396,13 +398,6 @@ static Motion rows_of(const Motion &m, int64_t begin, int64_t end)
             m.uncertainty.slice(2, begin, end)};
 }
 
-/// Displacements are in pixels of the motion resolution; `scale` brings them to the full frame's.
-static Motion enlarged(const Motion &m, int64_t h, int64_t w, double scale)
-{
-    return {resize(m.velocity, h, w) * scale, resize(m.bend, h, w) * scale, resize(m.visibility, h, w),
-            resize(m.uncertainty, h, w)};
-}
-
 /// What sampling changes of the deterministic frame: 0 where that is sure. At the motion resolution, which the denoiser
 /// was trained at. (1,6,h,w) float32
 Tensor Engine::sample(Given &before, Given &after, const Refined &refined, const Pairs &pairs, bool alone,
@@ -415,6 +410,7 @@ Tensor Engine::sample(Given &before, Given &after, const Refined &refined, const
     } else {
         Output o;
         o.refined = refined;
+        o.motion = refined.half;
         o.pairs = pairs;
         network_->finish(o, reduced(before), reduced(after));
         bridge = o.bridge();
@@ -442,7 +438,7 @@ Painting Engine::painting(const Refined &refined, const Pairs &pairs, const Tens
     p.extra = extra;
     p.alone = alone;
     p.head = [this, alone](const Tensor &inputs) { // it corrects by what two frames tell
-        return alone ? at::zeros({1, head_channels, inputs.size(2), inputs.size(3)}, inputs.options())
+        return alone ? at::zeros({1, network_->generator->head_channels(), inputs.size(2), inputs.size(3)}, inputs.options())
                      : network_->generator->head(inputs);
     };
     p.dtype = bf16_ ? torch::kBFloat16 : torch::kFloat32;
@@ -496,7 +492,7 @@ float Engine::compose_frame(const Given &before, const Given &after, const Refin
                             const Tensor &extra, bool alone, const MardiniFrame &out)
 {
     const int64_t h = geometry_.height / 2, w = geometry_.width / 2;
-    Motion motion = enlarged(refined.half, h, w, geometry_.reduction);
+    Motion motion = enlarged(refined.half, h, w);
     Tensor hidden = resize(refined.hidden.to(torch::kFloat32), h, w);
     Tensor vanish = vanishing(pairs), moved = changed(before.packed, after.packed);
     if (alone)

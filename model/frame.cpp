@@ -15,15 +15,21 @@ static int ceil_shift(int size, int shift)
     return (size + (1 << shift) - 1) >> shift;
 }
 
+int reduction_of(int64_t width, int64_t height, int side)
+{
+    // A wide strip is as costly to match as a large frame: three squares of that side are the most.
+    const int64_t area = width * height, most = 3 * int64_t(side) * side;
+    int reduction = static_cast<int>(std::max<int64_t>(1, (std::min(width, height) + side - 1) / side));
+    while (area > most * reduction * reduction)
+        reduction++;
+    return reduction;
+}
+
 Geometry::Geometry(const MardiniFormat &f, int side) : format(f)
 {
     const int color_planes = f.color == MARDINI_COLOR_GRAY ? 1 : 3;
     num_planes = color_planes + (f.alpha ? 1 : 0);
-    // A wide strip is as costly to match as a large frame: three squares of that side are the most.
-    const int64_t area = int64_t(f.width) * f.height, most = 3 * int64_t(side) * side;
-    reduction = std::max(1, (std::min(f.width, f.height) + side - 1) / side);
-    while (area > most * reduction * reduction)
-        reduction++;
+    reduction = reduction_of(f.width, f.height, side);
     const int unit = 32 * reduction;
     height = (f.height + unit - 1) / unit * unit;
     width = (f.width + unit - 1) / unit * unit;
@@ -135,15 +141,14 @@ void pack_bands(const Geometry &g, const MardiniFrame &frame, const std::functio
 Tensor reduced_frame(const Geometry &g, const MardiniFrame &frame)
 {
     std::vector<Tensor> bands;
-    pack_bands(g, frame, [&](int64_t, const Tensor &packed) { bands.push_back(reduce(g, packed)); });
+    pack_bands(g, frame, [&](int64_t, const Tensor &packed) { bands.push_back(reduce(packed, g.reduction)); });
     return bands.size() == 1 ? bands[0] : at::cat(bands, 2);
 }
 
-Tensor reduce(const Geometry &g, const Tensor &packed)
+Tensor reduce(const Tensor &packed, int r)
 {
-    if (g.reduction == 1)
+    if (r == 1)
         return packed;
-    const int r = g.reduction;
     // Luma is pooled at its own size, so that the four samples of the small frame lie where they belong.
     Tensor luma = at::avg_pool2d(at::pixel_shuffle(packed.slice(1, 0, 4), 2), {r, r});
     return at::cat({at::pixel_unshuffle(luma, 2), at::avg_pool2d(packed.slice(1, 4, 6), {r, r})}, 1);

@@ -23,6 +23,9 @@ constexpr double cb_scale = 0.5 / (1 - blue), cr_scale = 0.5 / (1 - red);
 /// Longest short side of the motion resolution: larger frames are reduced by a whole factor.
 constexpr int motion_side = 400;
 
+/// The factor that a frame is reduced by for its motion to be found.
+int reduction_of(int64_t width, int64_t height, int side = motion_side);
+
 /// Sizes that follow from a format. The luma size is padded on the right and below, by repetition.
 struct Geometry {
     explicit Geometry(const MardiniFormat &format, int side = motion_side);
@@ -55,7 +58,7 @@ void pack_bands(const Geometry &geometry, const MardiniFrame &frame,
 Tensor reduced_frame(const Geometry &geometry, const MardiniFrame &frame);
 
 /// Mean over reduction x reduction of the packed frame: what the planner and the motion stages see.
-Tensor reduce(const Geometry &geometry, const Tensor &packed);
+Tensor reduce(const Tensor &packed, int reduction);
 
 /// Round, clamp to the depth and store rows [first, last) of a plane from `values` (1,1,rows,>=width), whose row 0 is
 /// the plane's row `first`.

@@ -15,7 +15,7 @@ namespace mardini {
 static constexpr float outside_penalty = 8;
 
 /// Channels of the head's input at most, and of its output.
-static constexpr int max_input = 96, num_output = head_channels;
+static constexpr int max_input = 96, num_output = packed_channels + 4 * num_candidates + 1;
 
 /// Rows beyond a band that take part: three 3x3 convolutions, and one of interpolation after them.
 static constexpr int64_t halo = 4;

@@ -49,9 +49,13 @@ GeneratorImpl::GeneratorImpl(const EncoderConfig &e, const PlannerConfig &p, con
     block4 = register_module("block4", ResBlock(g.channels4));
     delta4 = register_module("delta4", zero_conv(g.channels4, 4 * motion_channels));
     up4 = register_module("up4", conv(g.channels4, hidden_channels_, 1, 1));
+    if (aligns()) {
+        trust1 = register_module("trust1", conv(hidden_channels_ + 3 + num_candidates, g.trust));
+        trust2 = register_module("trust2", zero_conv(g.trust, 1));
+    }
     head1 = register_module("head1", conv(2 * packed_channels + 4 + hidden_channels_, g.channels2));
     head2 = register_module("head2", conv(g.channels2, g.channels2));
-    head3 = register_module("head3", zero_conv(g.channels2, head_channels));
+    head3 = register_module("head3", zero_conv(g.channels2, head_channels()));
 }
 
 Refined GeneratorImpl::refine(const Plan &plan, const Features &a, const Features &b, const Pairs &pairs)
@@ -85,6 +89,16 @@ Refined GeneratorImpl::refine(const Plan &plan, const Features &a, const Feature
     return r;
 }
 
+Tensor GeneratorImpl::trust(const Tensor &hidden, const Alignment &a, const Tensor &visibility)
+{
+    const int64_t h = visibility.size(2) / 2, w = visibility.size(3) / 2;
+    auto half = [](const Tensor &x) { return at::avg_pool2d(x, {2, 2}); };
+    Tensor seen = at::cat({resize(hidden.to(torch::kFloat32), h, w), a.residual_before, a.residual_after,
+                           half(a.correction).norm(2, {1}, true), half(visibility)}, 1);
+    // Before it has learned anything it is trusted by .88.
+    return at::sigmoid(trust2(act(trust1(seen))).to(torch::kFloat32) + 2);
+}
+
 Tensor GeneratorImpl::head(const Tensor &inputs)
 {
     return head3(act(head2(act(head1(inputs)))));
@@ -93,7 +107,9 @@ Tensor GeneratorImpl::head(const Tensor &inputs)
 Finish GeneratorImpl::finish(const Tensor &composite, const Tensor &difference, const Tensor &still,
                              const Tensor &hidden)
 {
-    auto parts = head(at::cat({composite, difference, still, hidden}, 1)).to(torch::kFloat32).split_with_sizes({packed_channels, 4 * num_candidates, 1}, 1);
+    auto parts = head(at::cat({composite, difference, still, hidden}, 1))
+                     .to(torch::kFloat32)
+                     .split_with_sizes({packed_channels, config_.logits * num_candidates, 1}, 1);
     return {parts[0], parts[1], parts[2]};
 }
 

@@ -1,6 +1,9 @@
 // The whole network: given frames and times in, masked frames out.
 #include "network.h"
 
+#include "detail.h"
+#include "frame.h"
+
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -71,7 +74,7 @@ Pairs make_pairs(const Tensor &given_times, const Tensor &masked_times, const to
     return make_pairs(references, device);
 }
 
-NetworkImpl::NetworkImpl(const NetworkConfig &config) : config_(config)
+NetworkImpl::NetworkImpl(const NetworkConfig &config) : detail(config.generator.detail), config_(config)
 {
     encoder = register_module("encoder", Encoder(config.encoder));
     planner = register_module("planner", Planner(config.encoder, config.planner));
@@ -107,24 +110,41 @@ static Match match_pairs(Encoder &encoder, const Features &features, const Pairs
 }
 
 Output NetworkImpl::forward(const Tensor &given, const Tensor &given_times, const Tensor &masked_times, bool joint,
-                            Sampling sampling, const Ablation &ablation)
+                            Sampling sampling, const Ablation &ablation, int reduction)
 {
     Output o;
     Tensor x = given.flatten(0, 1); // (B*R,6,h,w)
     o.pairs = make_pairs(given_times, masked_times, given.device());
-    Features features = encoder(x);
+    Features features = encoder(reduce(x, reduction));
     Match match = match_pairs(encoder, features, o.pairs);
     o.plan = planner->forward(planner->tokenize(features.eighth), nullptr, match, o.pairs, given_times.to(given.device()),
                               masked_times.to(given.device()), features.eighth.size(2) / 4, joint, ablation);
     o.refined = generator->refine(o.plan, select(features, o.pairs.before), select(features, o.pairs.after), o.pairs);
 
-    finish(o, x.index_select(0, o.pairs.before), x.index_select(0, o.pairs.after), sampling);
+    const Tensor before = x.index_select(0, o.pairs.before), after = x.index_select(0, o.pairs.after);
+    o.motion = aligned(o.refined, before, after, o.pairs, &o.trust);
+    finish(o, before, after, sampling);
     return o;
+}
+
+Motion NetworkImpl::aligned(const Refined &refined, const Tensor &before, const Tensor &after, const Pairs &pairs,
+                            Tensor *trusted)
+{
+    const int64_t h = before.size(2), w = before.size(3);
+    Motion motion = enlarged(refined.half, h, w);
+    if (!generator->aligns())
+        return motion;
+    const Alignment alignment = align(before, after, motion, pairs);
+    const Tensor trust = generator->trust(refined.hidden, alignment, motion.visibility);
+    if (trusted)
+        *trusted = trust;
+    motion.velocity = motion.velocity + resize(trust, h, w) * alignment.correction;
+    return motion;
 }
 
 void NetworkImpl::finish(Output &o, const Tensor &before, const Tensor &after, Sampling sampling)
 {
-    Candidates c = candidates(before, after, o.refined.half, o.pairs, sampling);
+    Candidates c = candidates(before, after, o.motion, o.pairs, sampling);
     o.composite = compose(c, c.prior);
     Tensor difference = at::cat({at::pixel_unshuffle(c.luma.select(1, 0) - c.luma.select(1, 1), 2),
                                  c.chroma.select(1, 0) - c.chroma.select(1, 1)}, 1);
@@ -134,9 +154,9 @@ void NetworkImpl::finish(Output &o, const Tensor &before, const Tensor &after, S
     Tensor logits = c.prior + unpack_logits(f.visibility), vanish = vanishing(o.pairs);
     o.weights = logits.softmax(1);
     Tensor blend = cross_fade(before, after, o.pairs), moved = changed(before, after);
-    o.frames = blend + moved * (compose(c, logits) + vanish * f.residual - blend);
-    o.uncertainty =
-        moved * vanish * at::softplus(resize(o.refined.half.uncertainty, h, w) + f.uncertainty - 4);
+    Tensor made = restore_detail(compose(c, logits) + vanish * f.residual, before, after, o.motion, o.pairs, c, logits, detail);
+    o.frames = blend + moved * (made - blend);
+    o.uncertainty = moved * vanish * at::softplus(o.motion.uncertainty + f.uncertainty - 4);
 }
 
 } // namespace mardini

@@ -38,6 +38,8 @@ struct Output {
     Tensor weights;     ///< (N,4,H,W) of the candidates
     Plan plan;
     Refined refined;
+    Tensor trust;       ///< (N,1,h/2,w/2) in the alignment; undefined if the network does not align
+    Motion motion;      ///< (N,.,h,w) what the frames are composed by: refined.half, at their size and aligned
     Pairs pairs;
 
     /// What the denoiser starts from.
@@ -47,15 +49,26 @@ struct Output {
 struct NetworkImpl : torch::nn::Module {
     explicit NetworkImpl(const NetworkConfig &config);
 
-    ///   given         (B,R,6,h,w) packed, h and w multiples of 16
+    ///   given         (B,R,6,h,w) packed, h and w multiples of 16 * reduction
     ///   given_times   (B,R) float32 on the CPU, rising
     ///   masked_times  (B,M) float32 on the CPU
+    ///   reduction     motion is found on frames that are this many times smaller
     Output forward(const Tensor &given, const Tensor &given_times, const Tensor &masked_times, bool joint = false,
-                   Sampling sampling = Sampling::Bicubic, const Ablation &ablation = {});
+                   Sampling sampling = Sampling::Bicubic, const Ablation &ablation = {}, int reduction = 1);
 
-    /// From motion to frames: fill in frames, composite, uncertainty and weights of `o`, whose refined and pairs are
+    /// The refined motion at the size of the given frames, aligned to them if the network aligns.
+    ///   before, after  (N,6,h,w) packed, the given frames of each masked one
+    ///   trust          receives how far the alignment was trusted, (N,1,h/2,w/2), if not null
+    ///   returns        on (h,w), luma pixels of these frames
+    Motion aligned(const Refined &refined, const Tensor &before, const Tensor &after, const Pairs &pairs,
+                   Tensor *trust = nullptr);
+
+    /// From motion to frames: fill in frames, composite, uncertainty and weights of `o`, whose refined, motion and pairs are
     /// known. before, after (N,6,h,w): the given frames of each masked one
     void finish(Output &o, const Tensor &before, const Tensor &after, Sampling sampling = Sampling::Bicubic);
+
+    /// Strength at which detail is restored: the configuration's until another is set.
+    double detail;
 
     const NetworkConfig &config() const { return config_; }
 

@@ -17,6 +17,15 @@ std::pair<Tensor, Tensor> displacements(const Motion &m, const Pairs &p)
             p.distance_after * (m.velocity + m.bend.slice(1, 2, 4))};
 }
 
+Motion enlarged(const Motion &m, int64_t h, int64_t w)
+{
+    if (m.velocity.size(2) == h && m.velocity.size(3) == w)
+        return m;
+    const double scale = static_cast<double>(w) / m.velocity.size(3);
+    return {resize(m.velocity, h, w) * scale, resize(m.bend, h, w) * scale, resize(m.visibility, h, w),
+            resize(m.uncertainty, h, w)};
+}
+
 PlannerImpl::PlannerImpl(const EncoderConfig &encoder, const PlannerConfig &config) : config_(config)
 {
     const int D = config.width;

@@ -33,6 +33,9 @@ struct Pairs {
 /// Motion -> displacement from the masked frame to its two given frames, luma pixels.
 std::pair<Tensor, Tensor> displacements(const Motion &motion, const Pairs &pairs);
 
+/// Motion on a grid of another size, in pixels of a frame whose sides change by as much.
+Motion enlarged(const Motion &motion, int64_t h, int64_t w);
+
 struct Plan {
     Motion motion;   ///< at 1/16
     Tensor features; ///< (N,features,H/16,W/16)

@@ -39,6 +39,8 @@ struct Train {
         steps->excludes(length)->excludes(minutes);
         c->add_option("--crop", o.crop, "pixels of a training window, a multiple of 32")->capture_default_str();
         c->add_option("--batch", o.batch, "windows a step")->capture_default_str()->check(CLI::PositiveNumber);
+        c->add_option("--large", o.large, "share of steps with windows of twice the crop")->capture_default_str()->check(CLI::Range(0.0, 1.0));
+        c->add_option("--detail", o.detail, "strength at which detail is restored, kept in the checkpoint")->check(CLI::Range(0.0, 1.0));
         c->add_option("--rate", o.rate, "peak learning rate")->capture_default_str()->check(CLI::PositiveNumber);
         c->add_option("--start", o.start, "where in the curriculum to begin")->check(CLI::Range(0.0, 1.0));
         c->add_option("--end", o.end, "where in the curriculum to end")->check(CLI::Range(0.0, 1.0));

@@ -188,7 +188,7 @@ TEST_CASE("two processes equal one with the doubled batch")
 {
     const std::string data = sliding_pack(), one = ffmpeg::scratch("one"), two = ffmpeg::scratch("two");
     // Up to the stages that draw noise, which each process draws for itself.
-    const std::string flags = "--data " + data + " --steps 4 --end 0.4 --start 0.05 --out ";
+    const std::string flags = "--data " + data + " --steps 4 --large 0 --end 0.4 --start 0.05 --out ";
     ffmpeg::Output o = program("--batch 4 " + flags + one);
     INFO(o.err);
     REQUIRE(o.status == 0);

@@ -202,13 +202,13 @@ bool Clips::choose(int span, int crop, bool real_strides, std::mt19937_64& rng, 
     const Shot& shot = random_shot(rng);
     *stride = 1;
     if (real_strides) {
-        // Spans of 2 to 8 frames are to be common, longer ones rarer: most of what is asked for lies there, and
-        // among frames far apart most of the error is what nobody could know.
+        // Spans of up to 24 frames are what slow motion by 8 looks at; among frames farther apart most of the
+        // error is what nobody could know.
         std::array<double, 4> running;
         double sum = 0;
         for (int s = 1; s <= 4; s++) {
             int reach = span * s;
-            double weight = (s == 3 ? 0.6 : 1) * (reach <= 8 ? 1 : reach <= 16 ? 0.3 : reach <= 32 ? 0.1 : 0.02);
+            double weight = (s == 3 ? 0.6 : 1) * (reach <= 8 ? 1 : reach <= 24 ? 0.6 : reach <= 32 ? 0.2 : 0.05);
             running[s - 1] = sum += reach < shot.num_frames ? weight : 0;
         }
         if (sum <= 0)
@@ -220,8 +220,8 @@ bool Clips::choose(int span, int crop, bool real_strides, std::mt19937_64& rng, 
         return false;
     square->shot = &shot;
     square->first = integer(rng, 0, shot.num_frames - 1 - reach);
-    // Little larger than it was filmed: what is scored and watched is sharp.
-    int side = int(crop / log_uniform(rng, 0.6, 1.15));
+    // Half of the windows are pixels as they were filmed: resampling would take the detail away that is to be kept.
+    int side = chance(rng, 0.5) ? crop : int(crop / log_uniform(rng, 0.5, 1.15));
     square->side = std::min({ side, shot.width, shot.height }) / 2 * 2;
     square->x = integer(rng, 0, (shot.width - square->side) / 2) * 2;
     square->y = integer(rng, 0, (shot.height - square->side) / 2) * 2;
@@ -244,6 +244,28 @@ double Clips::motion(const Square& square, int num_frames) const
     return count ? sum / count : 0;
 }
 
+// How far luma of a cross-fade is from the first masked frame, codes: a few thousand pixels are looked at.
+double Clips::fade_error(const Square& square, const Positions& positions, double low, int stride) const
+{
+    if (positions.masked.empty() || positions.given.size() < 2)
+        return 0;
+    const Shot& shot = *square.shot;
+    const auto [a, b] = positions.pair[0];
+    double times[3] = { positions.given[a], positions.given[b], positions.masked[0] };
+    const uint8_t* frame[3];
+    for (int i = 0; i < 3; i++)
+        frame[i] = shot.frames.get() + (square.first + int(times[i] - low) * stride) * shot.frame_bytes();
+    double share = times[1] == times[0] ? 0 : std::clamp((times[2] - times[0]) / (times[1] - times[0]), 0., 1.);
+    double sum = 0;
+    int step = std::max(1, square.side / 48), count = 0;
+    for (int y = square.y; y < square.y + square.side; y += step)
+        for (int x = square.x; x < square.x + square.side; x += step, count++) {
+            size_t at = size_t(y) * shot.width + x;
+            sum += std::fabs(frame[2][at] - frame[0][at] - share * (frame[1][at] - frame[0][at]));
+        }
+    return sum / count;
+}
+
 bool Clips::sample(const Positions& positions, int crop, std::mt19937_64& rng, Sample* sample) const
 {
     TORCH_CHECK(crop >= 2 && crop % 2 == 0, "the crop must be even and at least 2, got ", crop);
@@ -257,13 +279,24 @@ bool Clips::sample(const Positions& positions, int crop, std::mt19937_64& rng, S
     auto [low, high] = std::minmax_element(all.begin(), all.end());
     int span = int(*high - *low);
 
-    Square square;
-    int stride;
-    bool found = false;
-    for (int attempt = 0; attempt < 200 && !found; attempt++) {
-        if (!choose(span, crop, true, rng, &square, &stride))
+    // Of a few places the one that is taken is more probable the worse a cross-fade does there, up to an error that most
+    // often nobody could mend.
+    const int places = 3;
+    const double worst = 16;
+    Square square {};
+    int stride = 1, found = 0;
+    double sum = 0;
+    for (int attempt = 0; attempt < 200 && found < places; attempt++) {
+        Square another;
+        int its_stride;
+        if (!choose(span, crop, true, rng, &another, &its_stride) ||
+            !(motion(another, span * its_stride + 1) >= still_threshold || chance(rng, 0.1)))
             continue;
-        found = motion(square, span * stride + 1) >= still_threshold || chance(rng, 0.1);
+        found++;
+        double weight = 0.5 + std::min(worst, fade_error(another, positions, *low, its_stride));
+        sum += weight;
+        if (uniform(rng, 0, sum) < weight)
+            square = another, stride = its_stride;
     }
     if (!found)
         return false;

@@ -21,8 +21,8 @@ class Clips {
     explicit Clips(const std::vector<std::string>& places, const LoadOptions& options = {});
     explicit Clips(Footage footage);
 
-    /// A random window of a random shot: never across a cut, mostly where something
-    /// moves, turned, zoomed and jittered at random. Time runs either way; the times of
+    /// A random window of a random shot: never across a cut, mostly where something moves and a
+    /// cross-fade fails, turned, zoomed and jittered at random. Time runs either way; the times of
     /// the sample are those of `positions`, mirrored if it runs backwards.
     ///   positions  whole numbers; one step is a random stride of 1 to 4 frames
     ///   crop       side of the square in pixels, even
@@ -53,6 +53,7 @@ class Clips {
     bool choose(int span, int crop, bool real_strides, std::mt19937_64& rng, Square* square,
                 int* stride) const;
     double motion(const Square& square, int num_frames) const;
+    double fade_error(const Square& square, const Positions& positions, double low, int stride) const;
 
     Footage footage;
     std::vector<Source> sources;

@@ -2,6 +2,7 @@
 #include "held.h"
 
 #include "losses.h"
+#include "../frame.h"
 
 #include <torch/torch.h>
 
@@ -18,7 +19,8 @@ HeldOut::HeldOut(const std::vector<std::string> &places, const LoadOptions &opti
     std::set<const Shot *> taken;
     for (bool again : {false, true}) // one of each source first
         for (const Shot &shot : footage.shots) {
-            const int W = shot.width / 32 * 32, H = shot.height / 32 * 32;
+            const int unit = 32 * reduction_of(shot.width, shot.height);
+            const int W = shot.width / unit * unit, H = shot.height / unit * unit;
             if (static_cast<int>(clips_.size()) == most || shot.num_frames < frames || std::min(W, H) < 64 ||
                 taken.count(&shot) || (!again && !sources.insert(shot.source).second))
                 continue;
@@ -40,6 +42,16 @@ HeldOut::HeldOut(const std::vector<std::string> &places, const LoadOptions &opti
         throw std::runtime_error("No clip to check has a shot of 17 frames.");
 }
 
+/// Mean gradient of luma over the truth's.
+static double sharpness(const Tensor &made, const Tensor &truth)
+{
+    auto edges = [](const Tensor &packed) {
+        Tensor y = at::pixel_shuffle(packed.slice(1, 0, 4), 2);
+        return ((y.slice(3, 1) - y.slice(3, 0, -1)).abs().mean() + (y.slice(2, 1) - y.slice(2, 0, -1)).abs().mean()).item<double>();
+    };
+    return edges(made) / edges(truth);
+}
+
 /// packed (6,h,w) -> (h,w,3) uint8, BT.601 of limited range
 static Tensor to_rgb(const Tensor &packed)
 {
@@ -56,7 +68,7 @@ nlohmann::ordered_json HeldOut::score(Network &network, const std::string &sheet
     for (const auto &clip : clips_)
         widest = std::max(widest, clip.size(3));
     for (int gap : {2, 4, 8}) {
-        double made = 0, faded = 0;
+        double made = 0, faded = 0, sharp = 0;
         for (const Tensor &clip : clips_) {
             // The gap around the middle, with its two neighbours as context where the clip holds them.
             std::vector<int64_t> given;
@@ -67,9 +79,10 @@ nlohmann::ordered_json HeldOut::score(Network &network, const std::string &sheet
             Tensor times = torch::arange(static_cast<int64_t>(given.size())).to(torch::kFloat32).unsqueeze(0) * 8;
             const torch::Device device = network->parameters()[0].device();
             Output o = network->forward(refs.unsqueeze(0).to(device), times, torch::full({1, 1}, 12.f), false,
-                                       Sampling::Bicubic, without);
+                                       Sampling::Bicubic, without, reduction_of(2 * clip.size(3), 2 * clip.size(2)));
             Tensor frame = o.frames.to(torch::kCPU);
             made += psnr(frame, target) / clips_.size();
+            sharp += sharpness(frame, target) / clips_.size();
             faded += psnr((refs.slice(0, 1, 2) + refs.slice(0, 2, 3)) / 2, target) / clips_.size();
             if (gap != 8 || sheet.empty())
                 continue;
@@ -82,6 +95,7 @@ nlohmann::ordered_json HeldOut::score(Network &network, const std::string &sheet
         const std::string factor = std::to_string(gap) + "x";
         figures["check_psnr_" + factor] = std::round(1000 * made) / 1000;
         figures["check_gain_" + factor] = std::round(1000 * (made - faded)) / 1000;
+        figures["check_sharpness_" + factor] = std::round(1000 * sharp) / 1000;
     }
     if (!sheet.empty())
         write_png(sheet, at::cat(rows));

@@ -69,21 +69,26 @@ Batch Loader::make(int64_t step) const
         const bool still = stills_ && (!clips_ || chance(r, 0.5));
         return still ? stills_->texture(pixels, r) : clips_->texture(pixels, r);
     };
+    // Twice the crop: room for large motion, or for a frame whose motion is found at half its size. As many pixels in all.
+    const bool large = stage != Stage::Animate && chance(random, options_.large);
+    const int crop = large ? 2 * options_.crop : options_.crop, windows = large ? (options_.batch + 3) / 4 : options_.batch;
+    const int reduction = large && chance(random, 0.5) ? 2 : 1;
     std::vector<Sample> samples;
-    for (int i = 0; i < options_.batch; i++) {
-        std::mt19937_64 r = generator(options_.seed, step, share_.rank * options_.batch + i);
+    for (int i = 0; i < windows; i++) {
+        std::mt19937_64 r = generator(options_.seed, step, share_.rank * windows + i);
         Sample sample;
         int tries = 0;
-        while (!synthetic && !clips_->sample(sample_positions(stage, size, r), options_.crop, r, &sample))
+        while (!synthetic && !clips_->sample(sample_positions(stage, size, r), crop, r, &sample))
             if (++tries == attempts)
                 throw std::runtime_error("No video has a shot long enough for windows of " +
                                          std::to_string(size.positions) + " frames: add longer ones, or train " +
                                          "--stage motion, whose windows have 4.");
         if (synthetic)
-            sample = synthesize(sample_positions(stage, size, r), options_.crop, speed, texture, r);
+            sample = synthesize(sample_positions(stage, size, r), crop, reduction * speed, texture, r);
         samples.push_back(std::move(sample));
     }
     Batch batch = collate(samples);
+    batch.reduction = reduction;
     to_filter_times(batch);
     return batch;
 }

@@ -38,6 +38,9 @@ static constexpr double sharpness_weight = 0.02;
 /// Likewise, of the composite: an output head that is to make up for a blurred one draws dots.
 static constexpr double choice_weight = 0.05;
 
+/// Of stipple_distance().
+static constexpr double stipple_weight = 0.2;
+
 /// Of fidelity_distance().
 static constexpr double fidelity_weight = 0.15;
 
@@ -58,6 +61,18 @@ Tensor sharpness_distance(const Tensor &made, const Tensor &truth)
     return (ratio.abs() + 2 * ratio.square()).mean();
 }
 
+Tensor stipple_distance(const Tensor &made, const Tensor &truth)
+{
+    // Of 2x2 pixels: + - - +. Shifted by one pixel, too, since a pattern may begin anywhere.
+    auto strength = [](const Tensor &packed) {
+        Tensor y = at::pixel_shuffle(packed.slice(1, 0, 4), 2);
+        Tensor d = y.slice(3, 1) - y.slice(3, 0, -1);
+        d = (d.slice(2, 1) - d.slice(2, 0, -1)) / 4;
+        return (at::avg_pool2d(d.square(), {15, 15}, {16, 16}) + 1e-6).sqrt();
+    };
+    return (strength(made) - strength(truth)).clamp_min(0).mean();
+}
+
 Tensor fidelity_distance(const Tensor &made, const Tensor &truth)
 {
     const double half_code = 1.0 / 256; // below it frames are as good as equal
@@ -66,15 +81,15 @@ Tensor fidelity_distance(const Tensor &made, const Tensor &truth)
 }
 
 /// On real clips nothing tells the true motion: the plan learns from what refinement made of it, where the pixels say
-/// that it was right. Pixels a gap, scalar. error (N,1,h,w): of luma
-static Tensor plan_distance(const Output &o, const Tensor &error)
+/// that it was right. Pixels a gap, scalar. error (N,1,h,w): of luma, at the frame's own size
+static Tensor plan_distance(const Output &o, const Tensor &error, int reduction)
 {
     Tensor truth = at::avg_pool2d(o.refined.half.velocity.detach(), {8, 8});
-    Tensor right = (at::avg_pool2d(error, {8, 8}) < 0.04).to(torch::kFloat32); // five codes of 8 bits
+    Tensor right = (at::avg_pool2d(error, {8 * reduction, 8 * reduction}) < 0.04).to(torch::kFloat32); // five codes of 8 bits
     return mean_where(((o.plan.motion.velocity - truth).square().sum(1, true) + 0.01).sqrt(), right);
 }
 
-Losses losses(const Output &o, const Tensor &target, const Tensor &flow, const Tensor &visible)
+Losses losses(const Output &o, const Tensor &target, const Tensor &full_flow, const Tensor &full_visible, int reduction)
 {
     Losses l;
     Tensor distance = frame_distance(o.frames, target);
@@ -93,11 +108,16 @@ Losses losses(const Output &o, const Tensor &target, const Tensor &flow, const T
               choice_weight * sharpness_distance(o.composite, target);
     l.total = l.total + fidelity_weight * fidelity_distance(o.frames, target);
 
-    l.has_flow = flow.defined();
+    l.total = l.total + stipple_weight * stipple_distance(o.frames, target);
+
+    l.has_flow = full_flow.defined();
     if (!l.has_flow) {
-        l.total = l.total + 0.01 * plan_distance(o, error);
+        l.total = l.total + 0.01 * plan_distance(o, error, reduction);
         return l;
     }
+    // At the size that motion was found at.
+    auto reduced = [&](const Tensor &t) { return reduction == 1 ? t : at::avg_pool2d(t, {reduction, reduction}); };
+    const Tensor flow = reduced(full_flow.flatten(1, 2)).unflatten(1, {2, 2}) / reduction, visible = reduced(full_visible).floor();
     // End-point error at 1/16, 1/8, 1/2 against the mean true motion of each cell's visible part.
     const Motion *levels[] = {&o.plan.motion, &o.refined.eighth, &o.refined.half};
     const int cells[] = {16, 8, 2};
@@ -121,6 +141,14 @@ Losses losses(const Output &o, const Tensor &target, const Tensor &flow, const T
         if (i == 2)
             l.flow = at_level.item<double>();
     }
+    if (o.trust.defined()) { // the aligned motion, at the frame's size
+        auto [da, db] = displacements(o.motion, o.pairs);
+        const Tensor made[] = {da, db};
+        for (int k = 0; k < 2; k++) {
+            auto [truth, valid] = pooled(full_flow.select(1, k), full_visible.slice(1, k, k + 1), 2);
+            flow_loss = flow_loss + 0.5 * (((made[k] - truth).square().sum(1, true) + 0.01).sqrt() * valid).mean();
+        }
+    }
     l.total = l.total + 0.02 * flow_loss;
 
     // The plan's velocity and the matches' own, each against the truth: else refinement hides that they are dead.
@@ -138,7 +166,7 @@ Losses losses(const Output &o, const Tensor &target, const Tensor &flow, const T
     l.speed = velocity_error(at::zeros_like(truth)).item<double>();
 
     // Where only one of the two shows the pixel, its candidates should carry the weight.
-    Tensor one_sided = (visible.slice(1, 0, 1) - visible.slice(1, 1, 2)); // 1: before only, -1: after only
+    Tensor one_sided = (full_visible.slice(1, 0, 1) - full_visible.slice(1, 1, 2)); // 1: before only, -1: after only
     Tensor before = (o.weights.slice(1, 0, 1) + o.weights.slice(1, 2, 3)).clamp_min(1e-4);
     Tensor after = (o.weights.slice(1, 1, 2) + o.weights.slice(1, 3, 4)).clamp_min(1e-4);
     l.total = l.total - 0.02 * (before.log() * one_sided.clamp_min(0) + after.log() * (-one_sided).clamp_min(0)).mean();

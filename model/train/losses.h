@@ -17,6 +17,10 @@ Tensor frame_distance(const Tensor &x, const Tensor &y);
 /// motion is not sure. Packed frames -> scalar.
 Tensor sharpness_distance(const Tensor &made, const Tensor &truth);
 
+/// Energy of the finest pattern that luma has, the checkerboard of single pixels, where the truth has less of it: what an output
+/// head draws where both frames disagree. Root mean square by blocks of 16x16 pixels. Packed frames -> scalar.
+Tensor stipple_distance(const Tensor &made, const Tensor &truth);
+
 /// Half the logarithm of the mean square error of luma, frame by frame, in nepers: a frame that is nearly right counts
 /// as much as one that is far from it, as it does in a mean of decibels. Packed frames -> scalar.
 Tensor fidelity_distance(const Tensor &made, const Tensor &truth);
@@ -35,6 +39,6 @@ struct Losses {
 };
 
 /// All terms for one batch. `target` (N,6,h,w); flow and visible (N,2,2,H,W), (N,2,H,W) or undefined.
-Losses losses(const Output &output, const Tensor &target, const Tensor &flow, const Tensor &visible);
+Losses losses(const Output &output, const Tensor &target, const Tensor &flow, const Tensor &visible, int reduction = 1);
 
 } // namespace mardini::train

@@ -45,6 +45,7 @@ struct Sample {
 /// The same with a leading B; flow and visible undefined unless every sample has them.
 struct Batch {
     torch::Tensor given, given_times, masked, masked_times, pair, flow, visible;
+    int reduction = 1; // motion is found on frames so many times smaller, as the filter does with large ones
 };
 
 /// Stack samples of one shape.

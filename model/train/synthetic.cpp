@@ -264,7 +264,9 @@ Scene random_scene(int crop, double max_speed, double reach, const TextureSource
         Layer layer;
         layer.background = i == 0;
         double size = i ? log_uniform(rng, 0.2, 1.3) : 1.5;
-        layer.size = std::max(16, int(size * crop) / 2 * 2);
+        // Balls, birds and hands: smaller than they go in a gap.
+        bool small = i && options.small && chance(rng, 0.2);
+        layer.size = small ? 2 * integer(rng, 5, 16) : std::max(16, int(size * crop) / 2 * 2);
         std::vector<float> opacity;
         if (i) {
             opacity = random_shape(layer.size, softness(), rng);

@@ -28,6 +28,7 @@ struct SyntheticOptions {
     bool overlays = true;     // logos, subtitles, letterbox: no motion at all
     bool elastic = true;      // surfaces that bend
     bool still = true;        // scenes without any motion
+    bool small = true;        // layers of 10 to 32 pixels
 };
 
 /// One window of a new scene.

@@ -48,7 +48,32 @@ void pack(const TrainOptions &options)
     pack(options.data, options.stills, options.out, load_options(options));
 }
 
-/// resumed: what options.resume holds, which goes on as what it was
+/// Channels of the trust in alignment that a network gets which has none.
+static constexpr int trust_channels = 16;
+
+/// Whether a file holds a run's state, and not weights alone.
+static bool is_state(const SafeTensors &file)
+{
+    return file.metadata.count("progress") > 0;
+}
+
+/// Of a run from weights alone: what is younger than they are. The output head's four logits of a candidate become their mean.
+static void modernize(SafeTensors &weights)
+{
+    for (const char *name : {"generator.head3.weight", "generator.head3.bias"}) {
+        auto found = weights.tensors.find(name);
+        if (found == weights.tensors.end())
+            continue;
+        Tensor &t = found->second;
+        if (t.size(0) != packed_channels + 4 * num_candidates + 1)
+            continue;
+        Tensor logits = t.slice(0, packed_channels, packed_channels + 4 * num_candidates).to(torch::kFloat32);
+        t = at::cat({t.slice(0, 0, packed_channels).to(torch::kFloat32), logits.unflatten(0, {num_candidates, 4}).mean(1),
+                     t.slice(0, packed_channels + 4 * num_candidates).to(torch::kFloat32)});
+    }
+}
+
+/// resumed: what options.resume holds. A state goes on as what it was; weights get what is younger than they are.
 static NetworkConfig configuration(const TrainOptions &options, const SafeTensors &resumed)
 {
     NetworkConfig config = preset(options.preset);
@@ -58,6 +83,12 @@ static NetworkConfig configuration(const TrainOptions &options, const SafeTensor
             throw std::runtime_error("\"" + options.resume + "\" is of the preset " + config.preset + ", not " + options.preset +
                                      ": name it by --preset, or resume from another.");
     }
+    if (!is_state(resumed)) {
+        config.generator.trust = std::max(config.generator.trust, trust_channels);
+        config.generator.logits = 1;
+    }
+    if (options.detail >= 0)
+        config.generator.detail = options.detail;
     if (options.attention == "strict")
         config.planner.references = ReferenceAttention::Strict;
     else if (options.attention == "relaxed")
@@ -90,10 +121,11 @@ static void check_health(Network &network, const Batch &batch, const Tensor &tar
         Ablation part = without;
         (planner ? part.no_planner : part.no_match) = true;
         Output less = network->forward(batch.given, batch.given_times, batch.masked_times, joint, Sampling::Bicubic,
-                                       part);
+                                       part, batch.reduction);
         figures.add(planner ? "loss_without_planner" : "loss_without_match", whole - psnr(less.frames, target));
     }
     figures.add("token_magnitude", output.plan.tokens.norm(2, {2}).mean().item<double>());
+    figures.add("trust", output.trust.defined() ? output.trust.mean().item<double>() : 0);
     figures.add("staying", output.weights.slice(1, 2, 4).sum(1).mean().item<double>());
     Tensor planned = output.plan.motion.velocity.norm(2, {1}).mean();
     Tensor final = output.refined.half.velocity.norm(2, {1}).mean();
@@ -179,7 +211,7 @@ static void save(const TrainOptions &options, const Network &average, const Opti
 /// Weights, moments and place in the curriculum of an earlier run.
 static void resume(const TrainOptions &options, const SafeTensors &state, Optimizer &optimizer, double *start)
 {
-    optimizer.load(state, {"denoiser.", "sampler.", "teacher."}); // absent while they are untrained
+    optimizer.load(state, {"denoiser.", "sampler.", "teacher.", "generator.trust"}); // absent while they are untrained
     if (state.metadata.count("progress") && options.start < 0)
         *start = std::stod(state.metadata.at("progress"));
 }
@@ -245,13 +277,15 @@ private:
         {
             torch::AutoGradMode with_gradient(!frozen);
             Autocast lower = autocast(batch);
-            output = network_->forward(batch.given, batch.given_times, batch.masked_times, joint, Sampling::Bicubic, without_);
+            output = network_->forward(batch.given, batch.given_times, batch.masked_times, joint, Sampling::Bicubic, without_,
+                                       batch.reduction);
         }
-        const Losses made = losses(output, target, options_.labels ? flat(batch.flow) : Tensor(), flat(batch.visible));
+        const Losses made = losses(output, target, options_.labels ? flat(batch.flow) : Tensor(), flat(batch.visible),
+                                   batch.reduction);
         Tensor total = made.total;
         if (larger_ && !frozen)
             total = total + distilled(batch, output);
-        if (options_.teacher && !frozen) {
+        if (options_.teacher && !frozen && batch.reduction == 1) {
             Autocast lower = autocast(batch);
             Lesson lesson = teach(teacher_, flat(batch.given), output, target);
             total = total + lesson.loss;
@@ -278,7 +312,7 @@ private:
         {
             torch::NoGradGuard no_grad;
             Autocast lower = autocast(batch);
-            known = larger_->forward(batch.given, batch.given_times, batch.masked_times);
+            known = larger_->forward(batch.given, batch.given_times, batch.masked_times, false, Sampling::Bicubic, {}, batch.reduction);
         }
         Tensor apart = output.refined.half.velocity - known.refined.half.velocity;
         return 0.3 * frame_distance(output.frames, known.frames) +
@@ -325,6 +359,8 @@ void train(const TrainOptions &options)
         stage_from_name(options.stage);
     SafeTensors resumed = options.resume.empty() ? SafeTensors() : read_safetensors(options.resume);
     const NetworkConfig config = configuration(options, resumed);
+    if (!is_state(resumed))
+        modernize(resumed);
     const Ablation without = ablation(options);
     if (options.threads > 0)
         at::set_num_threads(options.threads);

@@ -21,11 +21,13 @@ struct TrainOptions {
     int64_t steps = 0;             ///< likewise; 0: by minutes
     int crop = 128;                ///< luma pixels of a training window, a multiple of 32
     int batch = 8;                 ///< windows in a step
+    double large = 0.3;            ///< share of steps with windows of twice the crop, a quarter as many; half of them find motion at half the size
+    double detail = -1;            ///< strength at which detail is restored, 0 to 1; -1: as `resume` has it
     double rate = 1e-3;            ///< peak learning rate
     double start = -1;             ///< progress 0 .. 1 of the curriculum that this run begins at; -1: where `resume` stopped, else 0
     double end = 1;                ///< and ends at; the last fifth of a curriculum lets the rate fall
     double synthetic = 0.3;        ///< share of synthetic batches once past the first stage; 0: none in it either
-    double max_speed = 40;         ///< pixels a gap of the fastest synthetic motion, reached after the first stage
+    double max_speed = 100;        ///< pixels a gap of the fastest synthetic motion, reached after the first stage
     int threads = 0;               ///< 0: as many as cores
     int loaders = 1;               ///< threads that make batches
     uint64_t seed = 1;
