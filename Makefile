@@ -71,26 +71,29 @@ AV_LINK = $(foreach l,$(AV_LIBS),$(shell ls $(FFMPEG)/lib$(l)/lib$(l).a 2>/dev/n
 # ---- what there is ---------------------------------------------------------------
 
 sources = $(patsubst $(TOP)/%.cpp,$(BUILD)/%.o,$(wildcard $(TOP)/$(1)))
-API_OBJS := $(addprefix $(BUILD)/model/,mardini.o timeline.o timeline_jobs.o repeat.o)
-TOOL_OBJ := $(call sources,model/tool.cpp)
-TORCH_OBJS := $(filter-out $(API_OBJS) $(TOOL_OBJ),$(call sources,model/*.cpp))
-CUDA_OBJS := $(if $(NVCC),$(patsubst $(TOP)/%.cu,$(BUILD)/%.o,$(wildcard $(TOP)/model/cuda/*.cu)))
+BASE_OBJS := $(call sources,model/base/*.cpp)
+API_OBJS := $(BASE_OBJS) $(call sources,model/timeline/*.cpp) $(call sources,model/library/*.cpp)
+TOOL_OBJS := $(call sources,model/tool/*.cpp)
+TORCH_OBJS := $(foreach d,simd network frame paint engine,$(call sources,model/$(d)/*.cpp))
+# What both libraries have a copy of
+SHARED_OBJS := $(BASE_OBJS) $(BUILD)/model/timeline/references.o
+CUDA_OBJS := $(if $(NVCC),$(patsubst $(TOP)/%.cu,$(BUILD)/%.o,$(wildcard $(TOP)/model/paint/cuda/*.cu)))
 TRAIN_OBJS := $(call sources,model/train/*.cpp)
 EVAL_OBJS := $(call sources,model/eval/*.cpp)
-TEST_OBJS := $(call sources,tests/test_*.cpp)
+TEST_OBJS := $(call sources,tests/*/test_*.cpp)
 TESTS := $(TEST_OBJS:.o=)
 # These see the library as a caller does; the others are linked with all of it and LibTorch.
-API_TESTS := $(filter $(addprefix $(BUILD)/tests/test_,timeline timeline_% api sizes soak filter filter_%),$(TESTS))
+API_TESTS := $(filter $(addprefix $(BUILD)/tests/,timeline/% api/% filter/%),$(TESTS))
 TORCH_TESTS := $(filter-out $(API_TESTS),$(TESTS))
 WEIGHTS := $(wildcard $(TOP)/model/weights/*.safetensors)
 LIBRARIES := $(LIBRARY) $(BUILD)/libmardini_torch.so $(BUILD)/weights
-PROGRAMS := $(BUILD)/ffmpeg $(if $(TOOL_OBJ),$(BUILD)/mardini)
+PROGRAMS := $(BUILD)/ffmpeg $(if $(TOOL_OBJS),$(BUILD)/mardini)
 
 all: $(LIBRARIES) $(PROGRAMS)
 
 # ---- objects -------------------------------------------------------------------
 
-ALL_OBJS := $(API_OBJS) $(TORCH_OBJS) $(TRAIN_OBJS) $(EVAL_OBJS) $(TOOL_OBJ) $(TEST_OBJS) $(BUILD)/tests/main.o
+ALL_OBJS := $(API_OBJS) $(TORCH_OBJS) $(TRAIN_OBJS) $(EVAL_OBJS) $(TOOL_OBJS) $(TEST_OBJS) $(BUILD)/tests/support/main.o
 $(BUILD)/flags: | $(BUILD)/config.mak ;
 $(ALL_OBJS): $(BUILD)/%.o: $(TOP)/%.cpp $(BUILD)/flags
 	$(Q)mkdir -p $(@D)
@@ -98,19 +101,19 @@ $(ALL_OBJS): $(BUILD)/%.o: $(TOP)/%.cpp $(BUILD)/flags
 $(CUDA_OBJS): $(BUILD)/%.o: $(TOP)/%.cu $(BUILD)/flags
 	$(Q)mkdir -p $(@D)
 	$(call say,NVCC,$*.o)$(NVCC) -std=c++17 -O2 -D_GLIBCXX_USE_CXX11_ABI=$(ABI) -Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Wextra \
-	    -MMD -MP -c $< -o $@
+	    -MMD -MP -I$(TOP)/model -c $< -o $@
 -include $(ALL_OBJS:.o=.d) $(CUDA_OBJS:.o=.d)
 
 $(TORCH_OBJS): EXTRA = $(TORCH_CFLAGS)
 # Their loops are shared among LibTorch's threads; without it at::parallel_for is one thread's.
-$(addprefix $(BUILD)/model/,engine.o frame.o fused.o search.o): EXTRA = $(TORCH_CFLAGS) -fopenmp
-$(BUILD)/model/mardini.o: EXTRA = -DMARDINI_PREFIX='"$(prefix)"'
-$(BUILD)/model/mardini.o: $(BUILD)/prefix
+$(addprefix $(BUILD)/model/,engine/engine.o frame/frame.o paint/cpu.o simd/matching.o): EXTRA = $(TORCH_CFLAGS) -fopenmp
+$(BUILD)/model/library/mardini.o: EXTRA = -DMARDINI_PREFIX='"$(prefix)"'
+$(BUILD)/model/library/mardini.o: $(BUILD)/prefix
 $(BUILD)/tests/%.o: EXTRA = $(TORCH_CFLAGS) -I$(TOP)/tests -isystem $(FFMPEG) $(TEST_DEFINES)
 TEST_DEFINES = -DMARDINI_BUILD='"$(OUT)"' -DMARDINI_SRC='"$(TOP)"'
 # Trainer, evaluation and tool read clips by FFmpeg's libraries, whose headers are whole once it is built.
-$(TRAIN_OBJS) $(EVAL_OBJS) $(TOOL_OBJ): EXTRA = $(TORCH_CFLAGS) -isystem $(FFMPEG) -DMARDINI_HAVE_LIBAV
-$(TRAIN_OBJS) $(EVAL_OBJS) $(TOOL_OBJ) $(TEST_OBJS): | $(BUILD)/ffmpeg
+$(TRAIN_OBJS) $(EVAL_OBJS) $(TOOL_OBJS): EXTRA = $(TORCH_CFLAGS) -isystem $(FFMPEG) -DMARDINI_HAVE_LIBAV
+$(TRAIN_OBJS) $(EVAL_OBJS) $(TOOL_OBJS) $(TEST_OBJS): | $(BUILD)/ffmpeg
 
 # The prefix of this run: another one compiles its path anew.
 ifneq ($(shell cat $(BUILD)/prefix 2>/dev/null),$(prefix))
@@ -126,7 +129,7 @@ $(LIBRARY): $(API_OBJS)
 	$(Q)ln -sf $(@F) $(BUILD)/libmardini.so.$(API_MAJOR) && ln -sf $(@F) $(BUILD)/libmardini.so
 
 # One symbol goes out; libtorch.so stays on the list, since it brings the CUDA half.
-$(BUILD)/libmardini_torch.so: $(TORCH_OBJS) $(CUDA_OBJS)
+$(BUILD)/libmardini_torch.so: $(TORCH_OBJS) $(SHARED_OBJS) $(CUDA_OBJS)
 	@echo '{ global: mardini_engine; local: *; };' > $(BUILD)/torch.map
 	$(call say,LINK,$@)$(CXX) -shared $(LDFLAGS) -Wl,--version-script=$(BUILD)/torch.map -Wl,-z,defs -o $@ $^ $(TORCH_LDFLAGS) $(CUDA_LDFLAGS) -ldl -pthread
 
@@ -148,7 +151,7 @@ $(BUILD)/ffmpeg: $(wildcard $(TOP)/libavfilter/*) $(wildcard $(TOP)/patches/$(FF
 	$(call say,LINK,$@)cp -f $(FFMPEG)/ffprobe $(BUILD)/ffprobe && cp -f $(FFMPEG)/ffmpeg $@
 
 # The filter that it scores is libavfilter's, which finds libmardini.so as build/ffmpeg does.
-$(BUILD)/mardini: $(TOOL_OBJ) $(EVAL_OBJS) $(TRAIN_OBJS) $(TORCH_OBJS) $(CUDA_OBJS) $(BUILD)/ffmpeg
+$(BUILD)/mardini: $(TOOL_OBJS) $(EVAL_OBJS) $(TRAIN_OBJS) $(TORCH_OBJS) $(SHARED_OBJS) $(CUDA_OBJS) $(BUILD)/ffmpeg
 	$(call say,LINK,$@)$(CXX) $(LDFLAGS) -o $@ $(filter %.o,$^) $(AV_LINK) $(TORCH_LDFLAGS) $(CUDA_LDFLAGS) -ldl -pthread \
 	    -Wl,-rpath,'$$ORIGIN:$$ORIGIN/../lib'
 
@@ -157,10 +160,10 @@ $(BUILD)/mardini: $(TOOL_OBJ) $(EVAL_OBJS) $(TRAIN_OBJS) $(TORCH_OBJS) $(CUDA_OB
 $(BUILD)/tests/libmardini.a: $(API_OBJS) $(TORCH_OBJS) $(CUDA_OBJS) $(TRAIN_OBJS) $(EVAL_OBJS)
 	$(Q)mkdir -p $(@D) && rm -f $@
 	$(call say,AR,$@)ar crs $@ $^
-$(API_TESTS): %: %.o $(BUILD)/tests/main.o | $(LIBRARY)
+$(API_TESTS): %: %.o $(BUILD)/tests/support/main.o | $(LIBRARY)
 	$(call say,LINK,$@)$(CXX) $(LDFLAGS) -o $@ $^ $(CATCH_LIBS) -L$(BUILD) -lmardini -Wl,-rpath,$(OUT) -pthread
 # The filter itself is among what they link: it is FFmpeg's.
-$(TORCH_TESTS): %: %.o $(BUILD)/tests/main.o $(BUILD)/tests/libmardini.a $(BUILD)/ffmpeg
+$(TORCH_TESTS): %: %.o $(BUILD)/tests/support/main.o $(BUILD)/tests/libmardini.a $(BUILD)/ffmpeg
 	$(call say,LINK,$@)$(CXX) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(CATCH_LIBS) $(AV_LINK) $(TORCH_LDFLAGS) $(CUDA_LDFLAGS) -Wl,-rpath,$(OUT) -ldl -pthread
 
 # The header alone, as C and as C++
@@ -174,13 +177,13 @@ check: all $(TESTS) $(BUILD)/tests/header
 
 # What takes minutes: every size, soaks, large frames
 check-slow: all $(TESTS)
-	$(Q)BUILD=$(OUT) TOP=$(TOP) TEST_ARGS='[.]' $(TOP)/scripts/run-tests $(filter $(addprefix $(BUILD)/tests/test_,sizes soak),$(TESTS))
+	$(Q)BUILD=$(OUT) TOP=$(TOP) TEST_ARGS='[.]' $(TOP)/scripts/run-tests $(filter %/test_sizes %/test_soak,$(TESTS))
 
 SERIES := $(notdir $(wildcard $(TOP)/patches/*))
-check-versions: $(LIBRARIES) $(BUILD)/pkgconfig/libmardini.pc $(filter $(BUILD)/tests/test_filter%,$(TESTS))
+check-versions: $(LIBRARIES) $(BUILD)/pkgconfig/libmardini.pc $(filter $(BUILD)/tests/filter/%,$(TESTS))
 	+$(Q)for s in $(SERIES); do FFMPEG_SOURCE= $(call ffmpeg,min,$$s,$(OUT)) && rc=0 || rc=$$?; \
 	    echo $$rc > $(BUILD)/min-$$s.result; done
-	$(Q)BUILD=$(OUT) TOP=$(TOP) $(TOP)/scripts/run-tests $(foreach s,$(SERIES),ffmpeg=$(s) $(filter $(BUILD)/tests/test_filter%,$(TESTS)))
+	$(Q)BUILD=$(OUT) TOP=$(TOP) $(TOP)/scripts/run-tests $(foreach s,$(SERIES),ffmpeg=$(s) $(filter $(BUILD)/tests/filter/%,$(TESTS)))
 
 check-cuda:
 	$(Q)LIBTORCH=$(TORCH_ROOT) ABI=$(ABI) OUT=$(OUT)/cuda CXX='$(CXX)' $(TOP)/scripts/check-cuda
@@ -189,13 +192,13 @@ check-cuda:
 
 # The library's own code under gcc's sanitizers, in a build of its own; LibTorch, FFmpeg, trainer and evaluation stay as
 # they are.
-ASAN_TESTS := timeline timeline_jobs api sizes network fused
+ASAN_TESTS := timeline/test_timeline timeline/test_timeline_jobs api/test_api api/test_sizes network/test_network paint/test_fused
 check-asan: all
 	$(Q)mkdir -p $(BUILD)/asan && cp -p $(BUILD)/config.mak $(BUILD)/config.h $(BUILD)/flags $(BUILD)/asan/
 	$(Q)for f in $(FFMPEG_KIND)-$(FFMPEG_SERIES) ffmpeg ffprobe weights; do ln -sfn $(OUT)/$$f $(BUILD)/asan/$$f; done
 	+$(Q)$(MAKE) -f $(TOP)/Makefile BUILD=$(OUT)/asan CXXFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined' \
-	    LDFLAGS='-fsanitize=address,undefined' TRAIN_OBJS= EVAL_OBJS= $(OUT)/asan/libmardini_torch.so $(ASAN_TESTS:%=$(OUT)/asan/tests/test_%)
-	$(Q)ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0 BUILD=$(OUT)/asan TOP=$(TOP) $(TOP)/scripts/run-tests $(ASAN_TESTS:%=$(OUT)/asan/tests/test_%)
+	    LDFLAGS='-fsanitize=address,undefined' TRAIN_OBJS= EVAL_OBJS= $(OUT)/asan/libmardini_torch.so $(ASAN_TESTS:%=$(OUT)/asan/tests/%)
+	$(Q)ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0 BUILD=$(OUT)/asan TOP=$(TOP) $(TOP)/scripts/run-tests $(ASAN_TESTS:%=$(OUT)/asan/tests/%)
 
 # libFuzzer's targets run beside libmardini_torch.so, whose folder they take for their own.
 FUZZ := clang++-14 -g -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -D__SANITIZE_ADDRESS__
@@ -207,9 +210,9 @@ $(BUILD)/fuzz/%.o: $(TOP)/%.cpp $(BUILD)/ffmpeg
 $(BUILD)/fuzz/vf_mardini.o: $(TOP)/libavfilter/vf_mardini.c $(BUILD)/ffmpeg
 	@mkdir -p $(@D)
 	$(call say,FUZZ,vf_mardini.o)$(FUZZ:clang++%=clang%) -std=c17 -I$(FFMPEG) -I$(FFMPEG)/libavfilter -I$(TOP)/model -DHAVE_AV_CONFIG_H -D_GNU_SOURCE -w -c $< -o $@
-$(BUILD)/fuzz_filter: $(BUILD)/fuzz/vf_mardini.o $(call fuzz_objects,tests/fuzz_filter $(API_OBJS:$(BUILD)/%.o=%)) $(BUILD)/libmardini_torch.so
+$(BUILD)/fuzz_filter: $(BUILD)/fuzz/vf_mardini.o $(call fuzz_objects,tests/fuzz/fuzz_filter $(API_OBJS:$(BUILD)/%.o=%)) $(BUILD)/libmardini_torch.so
 	$(call say,LINK,$@)$(FUZZ) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(AV_LINK) -Wl,-rpath,'$$ORIGIN' -ldl -pthread
-$(BUILD)/fuzz_checkpoint: $(call fuzz_objects,tests/fuzz_checkpoint model/checkpoint) $(filter-out %/checkpoint.o,$(TORCH_OBJS)) $(CUDA_OBJS)
+$(BUILD)/fuzz_checkpoint: $(call fuzz_objects,tests/fuzz/fuzz_checkpoint model/network/checkpoint) $(filter-out %/checkpoint.o,$(TORCH_OBJS)) $(SHARED_OBJS) $(CUDA_OBJS)
 	$(call say,LINK,$@)$(FUZZ) -fsanitize=fuzzer -o $@ $^ $(TORCH_LDFLAGS) $(CUDA_LDFLAGS) -ldl -pthread
 fuzz: $(BUILD)/fuzz_filter $(BUILD)/fuzz_checkpoint
 	$(Q)for f in filter checkpoint; do mkdir -p $(BUILD)/fuzz/corpus-$$f && ASAN_OPTIONS=detect_leaks=0 $(BUILD)/fuzz_$$f -max_total_time=$(FUZZ_SECONDS) \

@@ -1,8 +1,8 @@
 // `mardini eval --animate`: what the motion that is sampled around one frame is like, and how near it comes to what followed.
-#include "drift.h"
-#include "eval.h"
+#include "eval/drift.h"
+#include "eval/eval.h"
 
-#include "checkpoint.h"
+#include "network/checkpoint.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,5 +1,5 @@
 // Frames through FFmpeg's filters: clips and pictures from files, the filter mardini itself, pictures for a page.
-#include "clip.h"
+#include "eval/clip.h"
 
 extern "C" {
 #include <libavcodec/avcodec.h>

@@ -4,7 +4,7 @@
 // Failures are thrown as std::runtime_error, one sentence with what libav* said.
 #pragma once
 
-#include "metrics.h"
+#include "eval/metrics.h"
 
 extern "C" {
 #include <libavfilter/avfilter.h>

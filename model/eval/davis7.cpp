@@ -1,5 +1,5 @@
 // The literature's protocol: sequences of pictures in nine-frame chunks, first and last given, seven made.
-#include "eval.h"
+#include "eval/eval.h"
 
 #include <nlohmann/json.hpp>
 

@@ -1,5 +1,5 @@
 // What a motion that was sampled around one frame is like, in numbers.
-#include "drift.h"
+#include "eval/drift.h"
 
 #include <algorithm>
 

@@ -1,7 +1,7 @@
 // What a motion that was sampled around one frame is like, in numbers.
 #pragma once
 
-#include "animate.h"
+#include "engine/single_image.h"
 
 namespace mardini::eval {
 

@@ -1,7 +1,7 @@
 // `mardini eval`: drop frames of clips, make them again, score them.
-#include "eval.h"
+#include "eval/eval.h"
 
-#include "checkpoint.h"
+#include "network/checkpoint.h"
 
 #include <ATen/Parallel.h>
 

@@ -1,7 +1,7 @@
 // `mardini eval`: drop frames of clips, make them again, score them.
 #pragma once
 
-#include "report.h"
+#include "eval/report.h"
 
 namespace mardini::eval {
 

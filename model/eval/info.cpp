@@ -4,11 +4,11 @@
 #ifndef NDEBUG
 #define NDEBUG
 #endif
-#include "info.h"
+#include "eval/info.h"
 
-#include "checkpoint.h"
-#include "eval.h"
-#include "frame.h"
+#include "network/checkpoint.h"
+#include "eval/eval.h"
+#include "frame/frame.h"
 
 #include <ATen/record_function.h>
 

@@ -1,7 +1,7 @@
 // `mardini info`: what a checkpoint is.
 #pragma once
 
-#include "network.h"
+#include "network/network.h"
 
 #include <string>
 #include <vector>

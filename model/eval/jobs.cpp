@@ -1,7 +1,7 @@
 // `mardini eval --ahead`, `--chain`, `--join` and `--levels`: a clip gone on with against what really followed, and far beyond it;
 // the speed across a loop's join; frames far from given ones, made at once or by levels.
-#include "eval.h"
-#include "motion.h"
+#include "eval/eval.h"
+#include "eval/motion.h"
 
 #include <cmath>
 #include <stdexcept>

@@ -1,5 +1,5 @@
 // The ways to make the frames between given ones that are scored.
-#include "make.h"
+#include "eval/make.h"
 
 #include <cmath>
 #include <stdexcept>

@@ -3,9 +3,9 @@
 //   out  the same frames and factor - 1 new ones in each gap
 #pragma once
 
-#include "clip.h"
-#include "frame.h"
-#include "network.h"
+#include "eval/clip.h"
+#include "frame/frame.h"
+#include "network/network.h"
 
 namespace mardini::eval {
 

@@ -1,5 +1,5 @@
 // Figures of a picture against the true one, and of a list of numbers against another.
-#include "metrics.h"
+#include "eval/metrics.h"
 
 #include <algorithm>
 #include <array>

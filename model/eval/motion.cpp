@@ -1,5 +1,5 @@
 // Motion between two frames by block matching.
-#include "motion.h"
+#include "eval/motion.h"
 
 #include <algorithm>
 #include <cmath>

@@ -3,7 +3,7 @@
 //   out  a vector for each block, its mean length, the frame that follows if motion goes on
 #pragma once
 
-#include "clip.h"
+#include "eval/clip.h"
 
 namespace mardini::eval {
 

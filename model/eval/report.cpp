@@ -1,5 +1,5 @@
 // An evaluation as a table and as JSON; report_html.cpp has the page.
-#include "report.h"
+#include "eval/report.h"
 
 #include <nlohmann/json.hpp>
 

@@ -1,7 +1,7 @@
 // An evaluation as a table, as JSON, and as one page with pictures.
 #pragma once
 
-#include "score.h"
+#include "eval/score.h"
 
 #include <cstdio>
 #include <map>

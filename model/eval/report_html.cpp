@@ -1,7 +1,7 @@
 // An evaluation as one page with pictures: no server, no second file.
-#include "report.h"
+#include "eval/report.h"
 
-#include "error.h"
+#include "base/error.h"
 
 extern "C" {
 #include <libavutil/base64.h>

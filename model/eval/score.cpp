@@ -1,5 +1,5 @@
 // How well the frames between given ones were made.
-#include "score.h"
+#include "eval/score.h"
 
 #include <algorithm>
 

@@ -3,7 +3,7 @@
 //   out  figures of each made frame, of a clip, of clips
 #pragma once
 
-#include "make.h"
+#include "eval/make.h"
 
 namespace mardini::eval {
 

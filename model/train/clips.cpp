@@ -1,9 +1,9 @@
 // Windows of real video, and textures for synthetic motion.
 //   in   Footage, a window's positions, a random generator
 //   out  Sample, or a square picture
-#include "clips.h"
+#include "train/clips.h"
 
-#include "random.h"
+#include "base/random.h"
 
 #include <torch/torch.h>
 

@@ -5,8 +5,8 @@
 // All functions are const and may run in several threads, each with its own generator.
 #pragma once
 
-#include "pack.h"
-#include "sample.h"
+#include "train/pack.h"
+#include "train/sample.h"
 
 #include <random>
 #include <string>

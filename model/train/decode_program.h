@@ -3,7 +3,7 @@
 //   out  8-bit planes, as decode.h has them
 #pragma once
 
-#include "decode.h"
+#include "train/decode.h"
 
 namespace mardini::train {
 

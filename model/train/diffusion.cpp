@@ -1,7 +1,7 @@
 // What the denoiser is trained by: the masked frame-level diffusion loss.
-#include "diffusion.h"
+#include "train/diffusion.h"
 
-#include "losses.h"
+#include "train/losses.h"
 
 namespace mardini::train {
 

@@ -1,7 +1,7 @@
 // What the denoiser is trained by: the masked frame-level diffusion loss.
 #pragma once
 
-#include "../denoiser.h"
+#include "network/denoiser.h"
 
 namespace mardini::train {
 

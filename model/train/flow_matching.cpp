@@ -1,7 +1,7 @@
 // What the motion sampler is trained by: flow matching on the motion that the rest of the network finds in real clips.
-#include "flow_matching.h"
+#include "train/flow_matching.h"
 
-#include "masks.h"
+#include "train/masks.h"
 
 namespace mardini::train {
 

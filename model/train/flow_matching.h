@@ -1,8 +1,8 @@
 // What the motion sampler is trained by: flow matching on the motion that the rest of the network finds in real clips.
 #pragma once
 
-#include "../network.h"
-#include "sample.h"
+#include "network/network.h"
+#include "train/sample.h"
 
 namespace mardini::train {
 

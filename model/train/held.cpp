@@ -1,8 +1,8 @@
 // Clips that are never trained on, scored while a run goes, and a contact sheet of them.
-#include "held.h"
+#include "train/held.h"
 
-#include "losses.h"
-#include "../frame.h"
+#include "train/losses.h"
+#include "frame/frame.h"
 
 #include <torch/torch.h>
 

@@ -1,9 +1,9 @@
 // Clips that are never trained on, scored while a run goes, and a contact sheet of them.
 #pragma once
 
-#include "pack.h"
-#include "report.h"
-#include "../network.h"
+#include "train/pack.h"
+#include "train/report.h"
+#include "network/network.h"
 
 namespace mardini::train {
 

@@ -1,8 +1,8 @@
 // Batches, made on threads ahead of the step that needs them.
-#include "loader.h"
+#include "train/loader.h"
 
-#include "random.h"
-#include "synthetic.h"
+#include "base/random.h"
+#include "train/synthetic.h"
 
 #include <ATen/Parallel.h>
 #include <torch/torch.h>

@@ -3,9 +3,9 @@
 //   out  Batch
 #pragma once
 
-#include "clips.h"
-#include "masks.h"
-#include "train.h"
+#include "train/clips.h"
+#include "train/masks.h"
+#include "train/train.h"
 
 #include <condition_variable>
 #include <functional>

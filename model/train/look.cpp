@@ -1,9 +1,9 @@
 // What a camera and a codec do to a made-up scene: light, shutter, noise, compression.
 //   in   a rendered picture
 //   out  a packed frame
-#include "look.h"
+#include "train/look.h"
 
-#include "random.h"
+#include "base/random.h"
 
 #include <algorithm>
 #include <cmath>

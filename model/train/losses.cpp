@@ -1,5 +1,5 @@
 // What the trainer minimises. Formulas: reference given at each.
-#include "losses.h"
+#include "train/losses.h"
 
 namespace mardini::train {
 

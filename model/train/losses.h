@@ -1,8 +1,8 @@
 // What the trainer minimises. Formulas: reference given at each.
 #pragma once
 
-#include "../network.h"
-#include "sample.h"
+#include "network/network.h"
+#include "train/sample.h"
 
 namespace mardini::train {
 

@@ -1,8 +1,8 @@
 // Which positions of a window are given and which are masked, stage by stage.
-#include "masks.h"
+#include "train/masks.h"
 
-#include "../sampler.h"
-#include "random.h"
+#include "network/motion_sampler.h"
+#include "base/random.h"
 
 #include <torch/torch.h>
 

@@ -1,5 +1,5 @@
 // Muon and AdamW, gradient clipping and the running average of the weights.
-#include "optimizer.h"
+#include "train/optimizer.h"
 
 #include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/_foreach_norm.h>

@@ -1,7 +1,7 @@
 // Muon and AdamW, gradient clipping and the running average of the weights.
 #pragma once
 
-#include "../checkpoint.h"
+#include "network/checkpoint.h"
 
 namespace mardini::train {
 

@@ -1,9 +1,9 @@
 // Footage in memory and in pack files.
 //   in   videos, pictures, pack files
 //   out  Footage
-#include "pack.h"
+#include "train/pack.h"
 
-#include "decode.h"
+#include "train/decode.h"
 
 #include <fcntl.h>
 #include <nlohmann/json.hpp>

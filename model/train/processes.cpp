@@ -1,5 +1,5 @@
 // Several processes that train one network, each on its share of every batch.
-#include "processes.h"
+#include "train/processes.h"
 
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>

@@ -1,5 +1,5 @@
 // What a run says while it goes.
-#include "report.h"
+#include "train/report.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,9 +1,9 @@
 // Windows of frames: pairs, batches, turning, packing.
 //   in   samples or planes
 //   out  the same, stacked, turned or rearranged
-#include "sample.h"
+#include "train/sample.h"
 
-#include "window.h"
+#include "timeline/references.h"
 
 #include <torch/torch.h>
 

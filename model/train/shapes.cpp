@@ -1,9 +1,9 @@
 // Cut-outs and procedural textures for synthetic layers.
 //   in   a size, a random generator
 //   out  planes of float
-#include "shapes.h"
+#include "train/shapes.h"
 
-#include "random.h"
+#include "base/random.h"
 
 #include <algorithm>
 #include <array>

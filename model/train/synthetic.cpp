@@ -1,11 +1,11 @@
 // Windows of made-up motion, with exact flow and visibility.
 //   in   positions, a source of textures, a random generator
 //   out  Sample
-#include "synthetic.h"
+#include "train/synthetic.h"
 
-#include "look.h"
-#include "random.h"
-#include "shapes.h"
+#include "train/look.h"
+#include "base/random.h"
+#include "train/shapes.h"
 
 #include <torch/torch.h>
 

@@ -7,7 +7,7 @@
 // threads make samples side by side.
 #pragma once
 
-#include "sample.h"
+#include "train/sample.h"
 
 #include <functional>
 #include <random>

@@ -1,7 +1,7 @@
 // The privileged teacher and its gated distillation.
-#include "teacher.h"
+#include "train/teacher.h"
 
-#include "losses.h"
+#include "train/losses.h"
 
 namespace mardini::train {
 

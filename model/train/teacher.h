@@ -2,7 +2,7 @@
 // where it made better pixels (Huang et al. 2022, RIFE, section 3.3). Trained beside the network, never shipped.
 #pragma once
 
-#include "../network.h"
+#include "network/network.h"
 
 namespace mardini::train {
 

@@ -1,20 +1,20 @@
 // The training loop: `mardini train`. Batches come from loader threads, one step at a time goes through the
 // network; reads from top to bottom.
-#include "train.h"
+#include "train/train.h"
 
-#include "curves.h"
-#include "diffusion.h"
-#include "flow_matching.h"
-#include "held.h"
-#include "loader.h"
-#include "losses.h"
-#include "../animate.h"
-#include "../precision.h"
-#include "optimizer.h"
-#include "processes.h"
-#include "random.h"
-#include "report.h"
-#include "teacher.h"
+#include "train/curves.h"
+#include "train/diffusion.h"
+#include "train/flow_matching.h"
+#include "train/held.h"
+#include "train/loader.h"
+#include "train/losses.h"
+#include "engine/single_image.h"
+#include "simd/precision.h"
+#include "train/optimizer.h"
+#include "train/processes.h"
+#include "base/random.h"
+#include "train/report.h"
+#include "train/teacher.h"
 
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/autograd.h>

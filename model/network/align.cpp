@@ -1,0 +1,100 @@
+// Alignment of both given frames, warped to the masked frame's time: the last fraction of a pixel of its motion.
+#include "network/align.h"
+
+#include "network/compose.h"
+
+namespace mardini {
+
+namespace {
+
+/// Steps at each scale of the frame, coarse to fine.
+constexpr std::pair<int, int> scales[] = {{4, 2}, {2, 1}, {1, 1}};
+
+constexpr double lambda = 4;       ///< codes of 8 bits squared: where luma is flat nothing moves
+constexpr double sigma = 16;       ///< codes: what differs by more is another thing
+constexpr double longest_step = 1; ///< samples of the scale
+constexpr int window_radius = 2, mean_radius = 4, residual_radius = 2; ///< cells
+
+/// Mean over (2 r + 1) x (2 r + 1) cells, of those inside the picture.
+Tensor box(const Tensor &x, int64_t r)
+{
+    return at::avg_pool2d(x, {2 * r + 1, 2 * r + 1}, {1, 1}, {r, r}, false, /*count_include_pad=*/false);
+}
+
+/// Mean over the 2x2 samples of a cell, and its reverse.
+Tensor cell_mean(const Tensor &x)
+{
+    return at::avg_pool2d(x, {2, 2});
+}
+
+Tensor doubled(const Tensor &x)
+{
+    return x.repeat_interleave(2, 2).repeat_interleave(2, 3);
+}
+
+Tensor pooled(const Tensor &x, int scale)
+{
+    return scale > 1 ? at::avg_pool2d(x, {scale, scale}) : x;
+}
+
+/// Central differences, the border repeated. (N,1,H,W) -> x and y
+std::pair<Tensor, Tensor> slopes(const Tensor &x)
+{
+    const int64_t H = x.size(2), W = x.size(3);
+    Tensor p = at::replication_pad2d(x, {1, 1, 1, 1});
+    return {(p.slice(3, 2).slice(2, 1, H + 1) - p.slice(3, 0, W).slice(2, 1, H + 1)) / 2,
+            (p.slice(2, 2).slice(3, 1, W + 1) - p.slice(2, 0, H).slice(3, 1, W + 1)) / 2};
+}
+
+} // namespace
+
+Alignment align(const Tensor &before, const Tensor &after, const Motion &motion, const Pairs &pairs)
+{
+    torch::NoGradGuard no_grad;
+    const Tensor &sa = pairs.distance_before, &sb = pairs.distance_after;
+    const int64_t N = before.size(0), h = before.size(2), w = before.size(3);
+    auto luma = [](const Tensor &packed) { return 128 * at::pixel_shuffle(packed.slice(1, 0, 4), 2).to(torch::kFloat32); };
+    const Tensor ya = luma(before), yb = luma(after); // (N,1,H,W) codes of 8 bits
+    auto [da, db] = displacements(motion, pairs);     // (N,2,h,w) luma pixels
+    auto [pa, pb] = prior_logits(pairs);
+    const Tensor weights = (motion.visibility + at::cat({pa, pb, pa, pb}, 1)).softmax(1);
+    const Tensor wa = weights.slice(1, 0, 1), wb = weights.slice(1, 1, 2);
+    const Tensor between = (sa < 0).logical_and(sb > 0).to(torch::kFloat32);
+    const Tensor both_see = between * 2 * at::minimum(wa, wb) / (wa + wb + 1e-3);
+
+    /// Both frames at 1/scale, warped with the motion and a correction of it on any grid, luma pixels: (N,1,H/scale,W/scale) each.
+    auto warped = [&](int scale, const Tensor &correction) {
+        auto one = [&](const Tensor &y, const Tensor &displacement, const Tensor &distance) {
+            const Tensor small = scale > 1 ? at::avg_pool2d(y, {scale, scale}) : y;
+            const Tensor moved = displacement + distance * correction;
+            return warp(small, resize(moved, small.size(2), small.size(3)) / scale, Sampling::Bicubic);
+        };
+        return std::pair(one(ya, da, sa), one(yb, db, sb));
+    };
+    auto residual = [&](const Tensor &correction) {
+        auto [fa, fb] = warped(2, correction);
+        return (box(at::avg_pool2d((fb - fa).square(), {2, 2}), residual_radius) + 1).log() / 8;
+    };
+
+    Tensor v = at::zeros({N, 2, h, w}, ya.options());
+    const Tensor residual_before = residual(v);
+    for (const auto &[scale, num_steps] : scales) {
+        const Tensor seen = pooled(both_see, scale); // a cell: 2x2 samples of this scale
+        for (int i = 0; i < num_steps; i++) {
+            auto [fa, fb] = warped(scale, v);
+            auto [ax, ay] = slopes(fa);
+            auto [bx, by] = slopes(fb);
+            const Tensor gx = sb * bx - sa * ax, gy = sb * by - sa * ay, raw = fb - fa;
+            const Tensor e = raw - doubled(box(cell_mean(raw), mean_radius));
+            const Tensor k = seen / (1 + cell_mean(e.square()) / (sigma * sigma));
+            auto window = [&](const Tensor &x) { return box(k * cell_mean(x), window_radius); };
+            const Tensor xx = window(gx.square()) + lambda, xy = window(gx * gy), yy = window(gy.square()) + lambda;
+            const Tensor ex = window(gx * e), ey = window(gy * e), determinant = xx * yy - xy * xy;
+            const Tensor step = at::cat({xy * ey - yy * ex, xy * ex - xx * ey}, 1) / determinant;
+            v = v + scale * resize(box(step.clamp(-longest_step, longest_step), 1), h, w);
+        }
+    }
+    return {v, residual_before, residual(v)};
+}
+
+} // namespace mardini

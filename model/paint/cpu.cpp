@@ -1,0 +1,569 @@
+// From motion to pixels in one pass over bands of rows.
+#include "paint/cpu.h"
+
+#include "simd/dispatch.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace mardini {
+
+/// Logits lost by a candidate from outside the picture, as in compose.cpp.
+static constexpr float outside_penalty = 8;
+
+/// Channels of the head's input at most, and of its output.
+static constexpr int max_input = 96, num_output = packed_channels + 4 * num_candidates + 1;
+
+/// Rows beyond a band that take part: three 3x3 convolutions, and one of interpolation after them.
+static constexpr int64_t halo = 4;
+
+/// Bytes that the buffers of a band may take: they are to stay in the processor's caches.
+static constexpr int64_t band_bytes = 16 << 20;
+
+static constexpr int num_fields = 9; ///< displacement to a: x y, to b: x y, visibility 4, uncertainty
+
+namespace {
+
+/// Bilinear interpolation along one axis, pixel centres aligned: where from, and the right one's part.
+struct Steps {
+    Steps(int64_t from, int64_t to) : left(to + 16), right(to + 16), part(to + 16)
+    {
+        const float scale = static_cast<float>(from) / static_cast<float>(to);
+        for (int64_t i = 0; i < to; i++) {
+            const float x = std::max((static_cast<float>(i) + 0.5f) * scale - 0.5f, 0.0f);
+            left[i] = static_cast<int32_t>(std::min<int64_t>(static_cast<int64_t>(x), from - 1));
+            right[i] = static_cast<int32_t>(std::min<int64_t>(left[i] + 1, from - 1));
+            part[i] = x - static_cast<float>(left[i]);
+        }
+    }
+    std::vector<int32_t> left, right; // padded with zeros: vectors read past the end
+    std::vector<float> part;
+};
+
+/// Buffers and constants of one band. Rows count from the band's first.
+struct Band {
+    int64_t h, w, pitch; // packed size of the frame; floats from a row of a buffer to the next
+    int64_t begin, rows;
+    Kind kind;
+    const std::vector<Plane> *packed[2];
+    float prior[2], vanish, fade, middle;
+    int64_t input_channels;
+    bool bf16, has_extra, alone;
+    void *input;
+    const void *output;
+    // Rows -1 .. rows of fields, -4 .. rows + 3 of differences; the first float of a row's margin comes first.
+    std::vector<float> fields, differences, hidden, samples, logits, changes, moved, extra;
+
+    static constexpr int64_t margin = 16;
+
+    static const float *row_of(const std::vector<float> &v, int64_t row, int64_t channels, int64_t pitch)
+    {
+        return v.data() + row * channels * pitch + margin;
+    }
+    float *at(const std::vector<float> &v, int64_t row, int64_t channels) const
+    {
+        return const_cast<float *>(row_of(v, row, channels, pitch));
+    }
+    float *field(int64_t row) const { return at(fields, row + 1, num_fields); }
+    float *difference(int64_t row) const { return at(differences, row + 4, 1); }
+    float *hidden_row(int64_t row) const { return at(hidden, row, input_channels - 16); }
+    float *sample(int64_t row) const { return at(samples, row, 12); }
+    float *logit(int64_t row) const { return at(logits, row, 16); }
+    float *change(int64_t row) const { return at(changes, row, 6); }
+    float *moved_at(int64_t row) const { return at(moved, row, 1); }
+    float *extra_row(int64_t row) const { return has_extra ? at(extra, row, 6) : nullptr; }
+};
+
+/// Where a packed row's codes go before they are cut to the picture: two lines of luma, Cb, Cr.
+struct Lines {
+    uint8_t *at[4];
+};
+
+/// One line of a plane with all that decides it, at the plane's own size.
+struct PlaneLine {
+    const Plane *a, *b;
+    int64_t y, width;
+    float fade, middle;
+    const float *field[10]; // displacement to a: x y, to b: x y, logits 4, change, moved
+};
+
+struct Kernel {
+    void (*mix_rows)(const float *above, const float *below, float down, int64_t w, float *out);
+    void (*resize_row)(const float *row, const Steps &steps, int64_t w, float *out);
+    void (*difference_row)(const Band &band, int64_t y, float *out);
+    void (*moved_row)(const float *const rows[9], int64_t w, float *tmp, float *out);
+    void (*sample_row)(const Band &band, int64_t row);
+    double (*judge_row)(const Band &band, int64_t row);
+    void (*store_row)(const Band &band, int64_t row, const Lines &lines);
+    void (*plane_row)(const PlaneLine &line, uint8_t *out);
+};
+
+#define KERNELS "paint/cpu_kernel.h"
+#include "simd/per_isa.inc"
+
+const Kernel &kernel()
+{
+    return choose(plain::kernel, avx2::kernel, avx512::kernel);
+}
+
+} // namespace
+
+// ---- planes to sample from ---------------------------------------------------------
+
+bool packed_is_whole(const MardiniFormat &f)
+{
+    return f.color == MARDINI_COLOR_GRAY ||
+           (f.color == MARDINI_COLOR_YUV && f.log2_chroma_width == 1 && f.log2_chroma_height == 1);
+}
+
+static Plane make_plane(Kind kind, int64_t height, int64_t width, float middle)
+{
+    Plane p;
+    p.kind = kind;
+    p.height = height;
+    p.width = width;
+    p.stride = width + 2 * Plane::margin + 16; // vectors read past the end of a line
+    p.scale = kind == Kind::F32 ? 1 : 1 / middle;
+    p.offset = kind == Kind::F32 ? 0 : -1;
+    const int64_t bytes = kind == Kind::U8 ? 1 : kind == Kind::U16 ? 2 : 4;
+    p.data = std::shared_ptr<uint8_t[]>(new uint8_t[(height + 2 * Plane::margin) * p.stride * bytes + 64]);
+    return p;
+}
+
+/// Fill a plane, margins too, from `h` lines of `w` samples.
+template <class Sample>
+static void fill_plane(const Plane &p, const uint8_t *data, ptrdiff_t stride, int64_t h, int64_t w)
+{
+    const int64_t m = Plane::margin;
+    at::parallel_for(-m, p.height + m, 64, [&](int64_t begin, int64_t end) {
+        for (int64_t y = begin; y < end; y++) {
+            const Sample *from = reinterpret_cast<const Sample *>(data + std::clamp<int64_t>(y, 0, h - 1) * stride);
+            Sample *line = reinterpret_cast<Sample *>(p.data.get()) + (y + m) * p.stride;
+            std::fill(line, line + m, from[0]);
+            std::memcpy(line + m, from, w * sizeof(Sample));
+            std::fill(line + m + w, line + p.stride, from[w - 1]);
+        }
+    });
+}
+
+static Plane copy_plane(const Geometry &g, const MardiniFrame &frame, int plane)
+{
+    const bool wide = g.format.depth > 8;
+    Plane p = make_plane(wide ? Kind::U16 : Kind::U8, g.padded_height(plane), g.padded_width(plane),
+                         static_cast<float>(1 << (g.format.depth - 1)));
+    auto fill = wide ? fill_plane<uint16_t> : fill_plane<uint8_t>;
+    fill(p, frame.data[plane], frame.stride[plane], g.plane_height(plane), g.plane_width(plane));
+    return p;
+}
+
+/// Rows of a plane of floats from row `first` on; the first and last also fill the margins above and below.
+static void copy_rows(const Plane &p, const Tensor &values, int64_t first)
+{
+    Tensor t = values.contiguous();
+    const int64_t m = Plane::margin, rows = t.size(2), w = p.width;
+    const float *from = t.data_ptr<float>();
+    const int64_t begin = first == 0 ? -m : 0, end = first + rows == p.height ? rows + m : rows;
+    at::parallel_for(begin, end, 64, [&](int64_t b, int64_t e) {
+        for (int64_t y = b; y < e; y++) {
+            const float *row = from + std::clamp<int64_t>(y, 0, rows - 1) * w;
+            float *line = reinterpret_cast<float *>(p.data.get()) + (first + y + m) * p.stride;
+            std::fill(line, line + m, row[0]);
+            std::memcpy(line + m, row, w * sizeof(float));
+            std::fill(line + m + w, line + p.stride, row[w - 1]);
+        }
+    });
+}
+
+/// A plane of nothing but the middle value: the chroma of gray.
+static Plane neutral_plane(const Geometry &g)
+{
+    const int middle = 1 << (g.format.depth - 1);
+    const bool wide = g.format.depth > 8;
+    Plane p = make_plane(wide ? Kind::U16 : Kind::U8, g.height / 2, g.width / 2, static_cast<float>(middle));
+    const int64_t samples = (p.height + 2 * Plane::margin) * p.stride;
+    if (wide)
+        std::fill_n(reinterpret_cast<uint16_t *>(p.data.get()), samples, static_cast<uint16_t>(middle));
+    else
+        std::fill_n(p.data.get(), samples, static_cast<uint8_t>(middle));
+    return p;
+}
+
+Pixels take_pixels(const Geometry &g, const MardiniFrame &frame)
+{
+    Pixels pixels;
+    if (packed_is_whole(g.format)) {
+        const bool gray = g.format.color == MARDINI_COLOR_GRAY;
+        pixels.packed.push_back(copy_plane(g, frame, 0));
+        for (int p = 1; p < 3; p++)
+            pixels.packed.push_back(gray ? neutral_plane(g) : copy_plane(g, frame, p));
+    } else {
+        pixels.packed.push_back(make_plane(Kind::F32, g.height, g.width, 1));
+        for (int c = 1; c < 3; c++)
+            pixels.packed.push_back(make_plane(Kind::F32, g.height / 2, g.width / 2, 1));
+        pack_bands(g, frame, [&](int64_t first, const Tensor &packed) {
+            copy_rows(pixels.packed[0], at::pixel_shuffle(packed.slice(1, 0, 4), 2), 2 * first);
+            for (int c = 1; c < 3; c++)
+                copy_rows(pixels.packed[c], packed.slice(1, 3 + c, 4 + c), first);
+        });
+    }
+    if (!packed_is_whole(g.format) || g.format.alpha)
+        for (int p = 0; p < g.num_planes; p++)
+            pixels.planes.push_back(copy_plane(g, frame, p));
+    return pixels;
+}
+
+// ---- the band ----------------------------------------------------------------------
+
+/// The rows of a field need not have room for vectors at their end: the last few are done one by one.
+static void mix(const float *above, const float *below, float down, int64_t w, float *out)
+{
+    const int64_t whole = w / 16 * 16;
+    kernel().mix_rows(above, below, down, whole, out);
+    for (int64_t x = whole; x < w; x++)
+        out[x] = (1 - down) * above[x] + down * below[x];
+}
+
+/// A field of low resolution, read row by row at that of the packed frame.
+struct Source {
+    Source(const Tensor &t, int64_t h, int64_t w)
+        : values(t.to(torch::kFloat32).contiguous()), rows(values.size(2), h), columns(values.size(3), w), w(w)
+    {
+    }
+
+    /// All channels of row y, `pitch` floats apart, one column repeated on either side.
+    void read(int64_t y, float *out, int64_t pitch) const
+    {
+        const int64_t hs = values.size(2), ws = values.size(3);
+        std::vector<float> tmp(ws + 16);
+        const float *data = values.data_ptr<float>();
+        for (int64_t c = 0; c < values.size(1); c++, data += hs * ws, out += pitch) {
+            mix(data + rows.left[y] * ws, data + rows.right[y] * ws, rows.part[y], ws, tmp.data());
+            if (ws == w)
+                std::memcpy(out, tmp.data(), w * sizeof(float));
+            else
+                kernel().resize_row(tmp.data(), columns, w, out);
+            out[-1] = out[0];
+            out[w] = out[w - 1];
+        }
+    }
+
+    Tensor values;
+    Steps rows, columns;
+    int64_t w;
+};
+
+Tensor fields_of(const Geometry &g, const Painting &p)
+{
+    const Motion &m = p.motion;
+    const double r = g.reduction;
+    return at::cat({r * p.distance_before * (m.velocity + m.bend.slice(1, 0, 2)),
+                    r * p.distance_after * (m.velocity + m.bend.slice(1, 2, 4)), m.visibility, m.uncertainty}, 1);
+}
+
+float prior_logit(float distance)
+{
+    const float s = std::abs(distance);
+    // Beyond the pair (extrapolation) the farther frame keeps a small say.
+    return std::log(s < 1 ? std::max(1 - s, 1e-6f) : 0.02f);
+}
+
+static Band make_band(const Geometry &g, const Painting &p, int64_t most_rows)
+{
+    Band b;
+    b.h = g.height / 2;
+    b.w = g.width / 2;
+    b.pitch = b.w + 2 * Band::margin;
+    b.kind = p.before->packed[0].kind;
+    b.packed[0] = &p.before->packed;
+    b.packed[1] = &p.after->packed;
+    b.prior[0] = prior_logit(p.distance_before);
+    b.prior[1] = prior_logit(p.distance_after);
+    b.vanish = p.vanish;
+    b.fade = std::clamp(-p.distance_before, 0.0f, 1.0f);
+    b.middle = static_cast<float>(1 << (g.format.depth - 1));
+    b.input_channels = 16 + p.hidden.size(1);
+    b.bf16 = p.dtype == torch::kBFloat16;
+    b.has_extra = p.extra.defined();
+    b.alone = p.alone;
+    TORCH_CHECK(b.input_channels <= max_input, "The output head takes ", b.input_channels, " channels; at most ",
+                max_input, " are possible.");
+    auto buffer = [&](std::vector<float> &v, int64_t rows, int64_t channels) { v.resize(rows * channels * b.pitch); };
+    buffer(b.fields, most_rows + 2, num_fields);
+    buffer(b.differences, most_rows + 8, 1);
+    buffer(b.hidden, most_rows, b.input_channels - 16);
+    buffer(b.samples, most_rows, 12);
+    buffer(b.logits, most_rows, 16);
+    buffer(b.changes, most_rows, 6);
+    buffer(b.moved, most_rows, 1);
+    if (b.has_extra)
+        buffer(b.extra, most_rows, 6);
+    return b;
+}
+
+/// Enlarge the fields and find what moved, then sample both frames: the head's input.
+static void sample_band(Band &b, const Source &fields, const Source &hidden, const Source *extra)
+{
+    at::parallel_for(-4, b.rows + 4, 8, [&](int64_t from, int64_t to) {
+        for (int64_t row = from; row < to; row++) {
+            const int64_t y = b.begin + row;
+            float *d = b.difference(row);
+            if (y < 0 || y >= b.h) {
+                std::fill(d - Band::margin, d + b.w + Band::margin, 0.0f);
+            } else {
+                kernel().difference_row(b, y, d);
+                std::fill(d - Band::margin, d, 0.0f);
+                std::fill(d + b.w, d + b.w + Band::margin, 0.0f);
+            }
+            if (row >= -1 && row <= b.rows)
+                fields.read(std::clamp<int64_t>(y, 0, b.h - 1), b.field(row), b.pitch);
+            if (row < 0 || row >= b.rows)
+                continue;
+            hidden.read(y, b.hidden_row(row), b.pitch);
+            if (extra)
+                extra->read(y, b.extra_row(row), b.pitch);
+        }
+    });
+    at::parallel_for(0, b.rows, 4, [&](int64_t from, int64_t to) {
+        std::vector<float> tmp(b.pitch);
+        for (int64_t row = from; row < to; row++) {
+            const float *rows[9];
+            for (int i = 0; i < 9; i++)
+                rows[i] = b.difference(row + i - 4);
+            if (b.alone)
+                std::fill_n(b.moved_at(row), b.w, 1.0f);
+            else
+                kernel().moved_row(rows, b.w, tmp.data() + Band::margin, b.moved_at(row));
+            kernel().sample_row(b, row);
+        }
+    });
+}
+
+// ---- planes that the packed frame does not hold ------------------------------------
+
+/// What decides a line of one plane, gathered at that plane's size from the band's packed rows.
+class PlaneReader {
+public:
+    PlaneReader(const Geometry &g, const Band &b, int plane)
+        : g_(g), b_(b), plane_(plane), H_(g.padded_height(plane)), W_(g.padded_width(plane)), rows_(b.h, H_),
+          columns_(b.w, W_), pitch_(W_ + 32)
+    {
+    }
+
+    int64_t height() const { return H_; }
+    int64_t width() const { return W_; }
+
+    /// @param values  10 * pitch() floats that the line will point into
+    PlaneLine read(const Plane &a, const Plane &b, int64_t y, float *values) const
+    {
+        PlaneLine line{&a, &b, y, W_, b_.fade, b_.middle, {}};
+        for (int k = 0; k < 10; k++)
+            line.field[k] = values + k * pitch_;
+        for (int k = 0; k < 4; k++) {
+            float *out = values + k * pitch_;
+            resize(&Band::field, k, y, out);
+            const float scale = 0.5f * static_cast<float>(k % 2 ? H_ : W_) / static_cast<float>(k % 2 ? b_.h : b_.w);
+            for (int64_t x = 0; x < W_; x++)
+                out[x] *= scale;
+        }
+        for (int k = 0; k < 4; k++)
+            pool_luma(b_.logits, 16, 4 * k, y, values + (4 + k) * pitch_);
+        change(y, values + 8 * pitch_, values + 9 * pitch_);
+        resize(&Band::moved_at, 0, y, values + 9 * pitch_);
+        return line;
+    }
+
+    int64_t pitch() const { return pitch_; }
+
+private:
+    void resize(float *(Band::*row)(int64_t) const, int channel, int64_t y, float *out) const
+    {
+        const float *above = (b_.*row)(rows_.left[y] - b_.begin) + channel * b_.pitch;
+        const float *below = (b_.*row)(rows_.right[y] - b_.begin) + channel * b_.pitch;
+        std::vector<float> tmp(b_.w + 16);
+        mix(above, below, rows_.part[y], b_.w, tmp.data());
+        kernel().resize_row(tmp.data(), columns_, W_, out);
+    }
+
+    /// Mean of the luma samples that lie on one of this plane's. `first`: of four channels, one a luma sample.
+    void pool_luma(const std::vector<float> &v, int channels, int first, int64_t y, float *out) const
+    {
+        const int64_t fy = 2 * b_.h / H_, fx = 2 * b_.w / W_;
+        std::fill(out, out + W_, 0.0f);
+        for (int64_t line = y * fy; line < (y + 1) * fy; line++) {
+            const float *row = b_.at(v, line / 2 - b_.begin, channels) + (first + 2 * (line % 2)) * b_.pitch;
+            for (int64_t x = 0; x < 2 * b_.w; x++)
+                out[x / fx] += row[(x % 2) * b_.pitch + x / 2];
+        }
+        for (int64_t x = 0; x < W_; x++)
+            out[x] /= static_cast<float>(fx * fy);
+    }
+
+    /// Mean of the packed cells that touch one of this plane's samples.
+    void pool_chroma(int channel, int64_t y, float *out) const
+    {
+        const int64_t top = y * b_.h / H_, bottom = ((y + 1) * b_.h + H_ - 1) / H_;
+        for (int64_t x = 0; x < W_; x++) {
+            const int64_t left = x * b_.w / W_, right = ((x + 1) * b_.w + W_ - 1) / W_;
+            float sum = 0;
+            for (int64_t i = top; i < bottom; i++)
+                for (int64_t j = left; j < right; j++)
+                    sum += b_.change(i - b_.begin)[channel * b_.pitch + j];
+            out[x] = sum / static_cast<float>((bottom - top) * (right - left));
+        }
+    }
+
+    /// What the packed change means here, as unpack_change().
+    void change(int64_t y, float *out, float *tmp) const
+    {
+        using namespace luma_weights;
+        const int color_planes = g_.format.color == MARDINI_COLOR_GRAY ? 1 : 3;
+        if (plane_ >= color_planes) { // alpha
+            std::fill(out, out + W_, 0.0f);
+        } else if (g_.is_chroma(plane_)) {
+            if (H_ < b_.h || W_ < b_.w)
+                pool_chroma(3 + plane_, y, out);
+            else
+                resize(&Band::change, 3 + plane_, y, out);
+        } else {
+            pool_luma(b_.changes, 6, 0, y, out);
+            if (g_.format.color != MARDINI_COLOR_GBR)
+                return;
+            const double cb[] = {-blue / green, 1, 0}, cr[] = {-red / green, 0, 1};
+            for (int c = 0; c < 2; c++) {
+                const float share = static_cast<float>(c ? cr[plane_] / cr_scale : cb[plane_] / cb_scale);
+                if (share == 0)
+                    continue;
+                resize(&Band::change, 4 + c, y, tmp);
+                for (int64_t x = 0; x < W_; x++)
+                    out[x] += share * tmp[x];
+            }
+        }
+    }
+
+    const Geometry &g_;
+    const Band &b_;
+    int plane_;
+    int64_t H_, W_;
+    Steps rows_, columns_;
+    int64_t pitch_;
+};
+
+/// Lines of plane `plane` that packed rows [first, first + count) of the frame cover.
+static void store_plane_lines(const Geometry &g, const Band &b, const Painting &p, int plane, int64_t first,
+                              int64_t count, const MardiniFrame &out)
+{
+    const PlaneReader reader(g, b, plane);
+    const int64_t begin = first * reader.height() / b.h;
+    const int64_t end = std::min((first + count) * reader.height() / b.h, g.plane_height(plane));
+    const int64_t bytes = g.format.depth > 8 ? 2 : 1, width = g.plane_width(plane) * bytes;
+    at::parallel_for(begin, std::max(begin, end), 8, [&](int64_t from, int64_t to) {
+        std::vector<float> values(10 * reader.pitch());
+        std::vector<uint8_t> codes((reader.width() + 32) * bytes);
+        for (int64_t y = from; y < to; y++) {
+            const PlaneLine line = reader.read(p.before->planes[plane], p.after->planes[plane], y, values.data());
+            kernel().plane_row(line, codes.data());
+            std::memcpy(out.data[plane] + y * out.stride[plane], codes.data(), width);
+        }
+    });
+}
+
+// ---- the frame ---------------------------------------------------------------------
+
+/// Packed rows [first, first + count) of the frame, straight from the kept samples.
+static void store_packed_rows(const Geometry &g, const Band &b, int64_t first, int64_t count, const MardiniFrame &out)
+{
+    const bool gray = g.format.color == MARDINI_COLOR_GRAY;
+    const int64_t bytes = g.format.depth > 8 ? 2 : 1;
+    at::parallel_for(first, first + count, 4, [&](int64_t from, int64_t to) {
+        const int64_t line = 2 * b.w * bytes + 64;
+        std::vector<uint8_t> codes(4 * line);
+        const Lines lines{{&codes[0], &codes[line], &codes[2 * line], &codes[3 * line]}};
+        for (int64_t y = from; y < to; y++) {
+            kernel().store_row(b, y - b.begin, lines);
+            for (int i = 0; i < (gray ? 2 : 4); i++) {
+                const int plane = i < 2 ? 0 : i - 1;
+                const int64_t at = i < 2 ? 2 * y + i : y;
+                if (at < g.plane_height(plane))
+                    std::memcpy(out.data[plane] + at * out.stride[plane], lines.at[i], g.plane_width(plane) * bytes);
+            }
+        }
+    });
+}
+
+static int64_t bytes_of_row(int64_t w, int64_t hidden_channels)
+{
+    return w * (4 * (num_fields + 12 + 16 + 6 + 2 + hidden_channels) + 128);
+}
+
+static int64_t rows_of_band(int64_t w, int64_t hidden_channels, int64_t bytes)
+{
+    const int64_t rows = (bytes ? bytes : band_bytes) / bytes_of_row(w, hidden_channels) / 4 * 4;
+    return std::clamp<int64_t>(rows, bytes ? 4 : 32, 256);
+}
+
+int64_t bytes_of_bands(const Geometry &g, int64_t hidden_channels, int64_t bytes)
+{
+    const int64_t w = g.width / 2, rows = std::min(rows_of_band(w, hidden_channels, bytes) + 2 * halo, g.height / 2);
+    return rows * bytes_of_row(w, hidden_channels);
+}
+
+int64_t bytes_of_pixels(const Geometry &g)
+{
+    const int64_t bytes = g.format.depth > 8 ? 2 : 1;
+    const bool whole = packed_is_whole(g.format);
+    int64_t sum = g.height * g.width * 3 / 2 * (whole ? bytes : 4);
+    for (int p = 0; p < g.num_planes && (!whole || g.format.alpha); p++)
+        sum += g.padded_height(p) * g.padded_width(p) * bytes;
+    return sum;
+}
+
+float paint(const Geometry &g, const Painting &p, const MardiniFrame &out, Profile &profile)
+{
+    const int64_t h = g.height / 2, w = g.width / 2;
+    // Whole lines of 4:1:0's chroma, which take two packed rows each.
+    const int64_t unit = g.format.log2_chroma_height == 2 ? 2 : 1;
+    const int64_t shown = (g.format.height + 1) / 2, visible = (shown + unit - 1) / unit * unit;
+    const int64_t band_rows = rows_of_band(w, p.hidden.size(1), p.band_bytes);
+    const bool whole = packed_is_whole(g.format);
+    Band b = make_band(g, p, std::min(band_rows + 2 * halo, h));
+    const Source fields(fields_of(g, p), h, w), hidden(p.hidden, h, w);
+    std::unique_ptr<Source> extra;
+    if (p.extra.defined())
+        extra = std::make_unique<Source>(p.extra, h, w);
+    double certainty = 0;
+    for (int64_t start = 0; start < visible; start += band_rows) {
+        const int64_t end = std::min(start + band_rows, visible), count = end - start;
+        b.begin = std::max<int64_t>(start - halo, 0);
+        b.rows = std::min(end + halo, h) - b.begin;
+        Profile::Timer sample_timer(profile, Stage::Sample);
+        Tensor input = at::empty({1, b.input_channels, b.rows, w}, torch::TensorOptions(p.dtype),
+                                 at::MemoryFormat::ChannelsLast);
+        b.input = input.data_ptr();
+        sample_band(b, fields, hidden, extra.get());
+        sample_timer.stop();
+
+        Profile::Timer head_timer(profile, Stage::Head);
+        Tensor output = p.head(input).to(p.dtype).contiguous(at::MemoryFormat::ChannelsLast);
+        head_timer.stop();
+        b.output = output.data_ptr();
+
+        Profile::Timer store_timer(profile, Stage::Store);
+        std::vector<double> sure(b.rows); // by row: the sum is the same whoever made which
+        at::parallel_for(0, b.rows, 4, [&](int64_t from, int64_t to) {
+            for (int64_t row = from; row < to; row++)
+                sure[row] = kernel().judge_row(b, row);
+        });
+        for (int64_t y = start; y < std::min(end, shown); y++)
+            certainty += sure[y - b.begin];
+        if (whole)
+            store_packed_rows(g, b, start, count, out);
+        for (int plane = whole ? g.num_planes - g.format.alpha : 0; plane < g.num_planes; plane++)
+            store_plane_lines(g, b, p, plane, start, count, out);
+    }
+    return static_cast<float>(certainty / static_cast<double>(shown * w));
+}
+
+} // namespace mardini

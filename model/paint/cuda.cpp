@@ -1,0 +1,402 @@
+// Given frames on a CUDA device, and masked frames painted there.
+#include "paint/cuda.h"
+
+#include "config.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace mardini {
+
+/// Rows beyond a band that take part: three 3x3 convolutions, and one of interpolation after them.
+static constexpr int64_t halo = 4;
+
+/// Bands are not made smaller than this when memory is short: the halo would be most of the work.
+static constexpr int64_t smallest_band = 32;
+
+/// Lines of our own copies start here, so that a warp's loads are whole.
+static constexpr int64_t line_alignment = 256;
+
+/// Frames that may wait for their way back to the host, and that may be on their way to the card.
+static constexpr int num_down = 3, num_up = 2;
+static_assert(num_down + num_up <= Device::num_slots);
+
+CardPainter::CardPainter(const Geometry &geometry, std::unique_ptr<Device> device, const torch::Device &place)
+    : geometry_(geometry), device_(std::move(device)), place_(place), band_rows_(geometry.height / 2), up_(num_up),
+      down_(num_down)
+{
+    int number = 0;
+    for (Slot &slot : up_)
+        slot.number = number++;
+    for (Slot &slot : down_)
+        slot.number = number++;
+}
+
+CardPainter::~CardPainter()
+{
+    abandon();
+    for (const Slot &slot : up_) // a pinned buffer is not to go while it is read
+        wait_for(slot);
+}
+
+CardPainter::Turn::Turn(CardPainter &painter) : painter_(painter)
+{
+    painter_.abandon(); // a turn that failed may have left some
+    painter_.device_->begin();
+}
+
+CardPainter::Turn::~Turn()
+{
+    try {
+        painter_.device_->end();
+    } catch (const std::exception &) {
+        // What broke the order breaks the next call too, which says so.
+    }
+}
+
+// ---- planes in memory --------------------------------------------------------------
+
+/// Planes that the caller has: interleaved chroma is one.
+int CardPainter::num_stored() const
+{
+    return geometry_.format.interleaved ? 2 : geometry_.num_planes;
+}
+
+int64_t CardPainter::line_bytes(int stored) const
+{
+    const MardiniFormat &f = geometry_.format;
+    return geometry_.plane_width(stored) * (f.depth > 8 ? 2 : 1) * (f.interleaved && stored == 1 ? 2 : 1);
+}
+
+/// From the first to the last byte of frames that arrange() laid out.
+int64_t CardPainter::num_bytes(const MardiniFrame &frame) const
+{
+    const int last = num_stored() - 1;
+    return frame.data[last] - frame.data[0] + frame.stride[last] * geometry_.plane_height(last);
+}
+
+Lines CardPainter::lines(const MardiniFrame &frame, int stored) const
+{
+    return {frame.data[stored], static_cast<size_t>(frame.stride[stored]), static_cast<size_t>(line_bytes(stored)),
+            static_cast<size_t>(geometry_.plane_height(stored))};
+}
+
+/// Room for a frame on the card.
+MardiniFrame CardPainter::arrange(Tensor *memory) const
+{
+    MardiniFrame frame{};
+    int64_t size = 0, start[4];
+    for (int i = 0; i < num_stored(); i++) {
+        frame.stride[i] = (line_bytes(i) + line_alignment - 1) / line_alignment * line_alignment;
+        start[i] = size;
+        size += frame.stride[i] * geometry_.plane_height(i);
+    }
+    *memory = at::empty({size}, torch::TensorOptions(place_).dtype(torch::kUInt8));
+    for (int i = 0; i < num_stored(); i++)
+        frame.data[i] = memory->data_ptr<uint8_t>() + start[i];
+    return frame;
+}
+
+static View view_of_values(const Tensor &plane)
+{
+    const int64_t height = plane.size(0), width = plane.size(1);
+    return {reinterpret_cast<uint8_t *>(plane.data_ptr<float>()), 4 * width, 4, 4, 0, static_cast<int32_t>(height),
+            static_cast<int32_t>(width), 1};
+}
+
+std::vector<View> CardPainter::views_of(const MardiniFrame &frame) const
+{
+    const MardiniFormat &f = geometry_.format;
+    const int32_t bytes = f.depth > 8 ? 2 : 1;
+    std::vector<View> views;
+    for (int p = 0; p < geometry_.num_planes; p++) {
+        const bool shared = f.interleaved && geometry_.is_chroma(p);
+        views.push_back({frame.data[shared ? 1 : p] + (shared ? (p - 1) * bytes : 0), frame.stride[shared ? 1 : p],
+                         shared ? 2 * bytes : bytes, bytes, f.shift, static_cast<int32_t>(geometry_.plane_height(p)),
+                         static_cast<int32_t>(geometry_.plane_width(p)), static_cast<float>(1 << (f.depth - 1))});
+    }
+    return views;
+}
+
+std::shared_ptr<uint8_t> CardPainter::pinned(int64_t bytes) const
+{
+    Device *device = device_.get();
+    return {static_cast<uint8_t *>(device->allocate_pinned(bytes)), [device](uint8_t *p) { device->free_pinned(p); }};
+}
+
+// ---- frames in -----------------------------------------------------------------------
+
+CardFrame CardPainter::take(const MardiniFrame &frame)
+{
+    CardFrame taken;
+    if (geometry_.format.on_card && device_->shares_memory()) {
+        taken.planes = views_of(frame);
+        return taken;
+    }
+    const MardiniFrame own = arrange(&taken.memory);
+    taken.planes = views_of(own);
+    if (geometry_.format.on_card) {
+        for (int i = 0; i < num_stored(); i++)
+            device_->copy_in(lines(own, i), lines(frame, i));
+        return taken;
+    }
+    Slot &slot = up_[next_up_++ % up_.size()];
+    if (!slot.pinned)
+        slot.pinned = pinned(num_bytes(own));
+    device_->wait(slot.number);
+    for (int i = 0; i < num_stored(); i++)
+        for (int64_t y = 0; y < geometry_.plane_height(i); y++)
+            std::memcpy(slot.pinned.get() + (own.data[i] - own.data[0]) + y * own.stride[i],
+                        frame.data[i] + y * frame.stride[i], line_bytes(i));
+    device_->upload(slot.number, own.data[0], slot.pinned.get(), num_bytes(own));
+    return taken;
+}
+
+Tensor CardPainter::packed(const CardFrame &frame, int reduction) const
+{
+    const MardiniFormat &f = geometry_.format;
+    const int64_t h = geometry_.height / 2 / reduction, w = geometry_.width / 2 / reduction;
+    Tensor out = at::empty({1, packed_channels, h, w}, torch::TensorOptions(place_).dtype(torch::kFloat32));
+    Packing p{};
+    for (int i = 0; i < (f.color == MARDINI_COLOR_GRAY ? 1 : 3); i++)
+        p.plane[i] = frame.planes[i];
+    p.is_gbr = f.color == MARDINI_COLOR_GBR;
+    p.log2_chroma_width = f.log2_chroma_width;
+    p.log2_chroma_height = f.log2_chroma_height;
+    p.reduction = reduction;
+    p.h = static_cast<int32_t>(h);
+    p.w = static_cast<int32_t>(w);
+    p.out = out.data_ptr<float>();
+    device_->pack(p);
+    return out;
+}
+
+Tensor CardPainter::pack(const CardFrame &frame)
+{
+    return packed(frame, geometry_.reduction);
+}
+
+// ---- frames out ----------------------------------------------------------------------
+
+/// What pixels of a frame are taken from: its own planes if they are 4:2:0, else the packed frame.
+void CardPainter::find_sources(CardFrame &frame, View sources[3]) const
+{
+    if (packed_is_whole(geometry_.format)) {
+        sources[0] = frame.planes[0];
+        for (int c = 1; c < 3; c++) // gray has none
+            sources[c] = geometry_.format.color == MARDINI_COLOR_GRAY ? View{} : frame.planes[c];
+        return;
+    }
+    if (!frame.luma.defined()) {
+        Tensor whole = packed(frame, 1);
+        frame.luma = at::pixel_shuffle(whole.slice(1, 0, 4), 2).contiguous()[0][0];
+        frame.chroma = whole.slice(1, 4, 6).contiguous()[0];
+    }
+    sources[0] = view_of_values(frame.luma);
+    for (int c = 1; c < 3; c++)
+        sources[c] = view_of_values(frame.chroma[c - 1]);
+}
+
+/// Lines of the planes that packed rows [start, end) of the frame cover, but those that finish() stored.
+void CardPainter::paint_planes(const Scene &scene, const CardFrame &before, const CardFrame &after,
+                               const std::vector<View> &out, int64_t start, int64_t end) const
+{
+    using namespace luma_weights;
+    const MardiniFormat &f = geometry_.format;
+    const double of_cb[] = {-blue / green, 1, 0}, of_cr[] = {-red / green, 0, 1};
+    const int num_colors = geometry_.num_planes - f.alpha;
+    for (int plane = packed_is_whole(f) ? num_colors : 0; plane < geometry_.num_planes; plane++) {
+        PlaneScene p{};
+        p.scene = scene;
+        p.before = before.planes[plane];
+        p.after = after.planes[plane];
+        p.out = out[plane];
+        p.height = static_cast<int32_t>(geometry_.padded_height(plane));
+        p.width = static_cast<int32_t>(geometry_.padded_width(plane));
+        p.begin = static_cast<int32_t>(start * p.height / scene.h);
+        p.end = static_cast<int32_t>(std::min(end * p.height / scene.h, geometry_.plane_height(plane)));
+        p.chroma = geometry_.is_chroma(plane) ? plane : 0;
+        p.is_alpha = plane >= num_colors;
+        if (f.color == MARDINI_COLOR_GBR && !p.is_alpha) {
+            p.share[0] = static_cast<float>(of_cb[plane] / cb_scale);
+            p.share[1] = static_cast<float>(of_cr[plane] / cr_scale);
+        }
+        device_->plane(p);
+    }
+}
+
+/// @return a number on the card: how sure the network is
+Tensor CardPainter::paint_bands(CardFrame &before, CardFrame &after, const Painting &p, const std::vector<View> &out) const
+{
+    const MardiniFormat &f = geometry_.format;
+    const int64_t h = geometry_.height / 2, w = geometry_.width / 2;
+    // Whole lines of 4:1:0's chroma, which take two packed rows each.
+    const int64_t unit = f.log2_chroma_height == 2 ? 2 : 1, visible = (f.height + 2 * unit - 1) / (2 * unit) * unit;
+    const auto floats = torch::TensorOptions(place_).dtype(torch::kFloat32);
+    const bool whole = packed_is_whole(f), needs_changes = !whole || f.alpha;
+    auto data = [](const Tensor &t) { return t.defined() ? t.data_ptr<float>() : nullptr; };
+    auto enlarged = [&](const Tensor &t) { return resize(t.to(torch::kFloat32), h, w).contiguous(); };
+
+    Scene s{};
+    find_sources(before, s.before);
+    find_sources(after, s.after);
+    for (int c = 0; whole && c < (f.color == MARDINI_COLOR_GRAY ? 1 : 3); c++)
+        s.out[c] = out[c];
+    s.h = static_cast<int32_t>(h);
+    s.w = static_cast<int32_t>(w);
+    s.hidden_channels = static_cast<int32_t>(p.hidden.size(1));
+    s.is_bf16 = p.dtype == torch::kBFloat16;
+    s.prior[0] = prior_logit(p.distance_before);
+    s.prior[1] = prior_logit(p.distance_after);
+    s.vanish = p.vanish;
+    s.fade = std::clamp(-p.distance_before, 0.0f, 1.0f);
+    const Tensor fields = enlarged(fields_of(geometry_, p)), hidden = enlarged(p.hidden);
+    const Tensor extra = p.extra.defined() ? enlarged(p.extra) : Tensor();
+    const Tensor difference = at::empty({1, 1, h, w}, floats), sure = at::empty({visible, w}, floats);
+    device_->difference(s, data(difference));
+    // Largest within four rows and columns around.
+    const Tensor moved = p.alone ? at::ones_like(difference)
+                                 : at::max_pool2d(at::max_pool2d(difference, {9, 1}, {1, 1}, {4, 0}), {1, 9}, {1, 1}, {0, 4})
+                                       .clamp_max(1);
+    s.fields = data(fields);
+    s.hidden = data(hidden);
+    s.extra = data(extra);
+    s.moved = data(moved);
+    s.sure = data(sure);
+
+    for (int64_t start = 0; start < visible; start += band_rows_) {
+        const int64_t end = std::min(start + band_rows_, visible), begin = std::max<int64_t>(start - halo, 0);
+        const int64_t rows = std::min(end + halo, h) - begin;
+        const Tensor samples = at::empty({12, rows, w}, floats), logits = at::empty({16, rows, w}, floats);
+        const Tensor changes = needs_changes ? at::empty({6, rows, w}, floats) : Tensor();
+        const Tensor input = at::empty({1, 16 + s.hidden_channels, rows, w}, floats.dtype(p.dtype),
+                                       at::MemoryFormat::ChannelsLast);
+        s.begin = static_cast<int32_t>(begin);
+        s.rows = static_cast<int32_t>(rows);
+        s.first = static_cast<int32_t>(start);
+        s.last = static_cast<int32_t>(end);
+        s.samples = data(samples);
+        s.logits = data(logits);
+        s.changes = data(changes);
+        s.input = input.data_ptr();
+        device_->sample(s);
+        const Tensor output = p.head(input).to(p.dtype).contiguous(at::MemoryFormat::ChannelsLast);
+        s.output = output.data_ptr();
+        device_->finish(s);
+        if (needs_changes)
+            paint_planes(s, before, after, out, start, end);
+    }
+    return sure.slice(0, 0, (f.height + 1) / 2).mean();
+}
+
+void CardPainter::paint(CardFrame &before, CardFrame &after, const Painting &painting, const MardiniFrame &out)
+{
+    const bool in_place = geometry_.format.on_card && device_->shares_memory();
+    Slot &slot = down_[in_place ? 0 : next_down_++ % down_.size()];
+    MardiniFrame target = out;
+    if (!in_place) {
+        collect(slot);
+        slot.staging = arrange(&slot.memory);
+        target = slot.staging;
+    }
+    const int64_t rows_before = band_rows_;
+    for (;;) {
+        try {
+            sure_.push_back(paint_bands(before, after, painting, views_of(target)));
+            break;
+        } catch (const c10::OutOfMemoryError &) {
+            if (band_rows_ <= smallest_band)
+                throw;
+            band_rows_ = std::max(smallest_band, band_rows_ / 2 / 4 * 4);
+        }
+    }
+    if (band_rows_ < rows_before && !has_warned_) {
+        has_warned_ = true;
+        warn("The card's memory is short: frames are painted in bands of " + std::to_string(2 * band_rows_) +
+             " lines, which takes longer.");
+    }
+    if (in_place)
+        return;
+    if (geometry_.format.on_card) {
+        for (int i = 0; i < num_stored(); i++)
+            device_->copy_out(lines(out, i), lines(target, i));
+        return;
+    }
+    if (!slot.pinned)
+        slot.pinned = pinned(num_bytes(target));
+    device_->download(slot.number, slot.pinned.get(), target.data[0], num_bytes(target));
+    slot.out = out;
+    slot.is_busy = true;
+}
+
+/// Bring what was downloaded to the caller's planes.
+void CardPainter::collect(Slot &slot)
+{
+    if (!slot.is_busy)
+        return;
+    device_->wait(slot.number);
+    for (int i = 0; i < num_stored(); i++)
+        for (int64_t y = 0; y < geometry_.plane_height(i); y++)
+            std::memcpy(slot.out.data[i] + y * slot.out.stride[i],
+                        slot.pinned.get() + (slot.staging.data[i] - slot.staging.data[0]) + y * slot.staging.stride[i],
+                        line_bytes(i));
+    slot.is_busy = false;
+}
+
+std::vector<float> CardPainter::finish()
+{
+    for (size_t i = 0; i < down_.size(); i++) // the oldest first
+        collect(down_[(next_down_ + i) % down_.size()]);
+    std::vector<float> sure;
+    if (!sure_.empty()) {
+        const Tensor all = at::stack(sure_).cpu();
+        sure.assign(all.data_ptr<float>(), all.data_ptr<float>() + all.numel());
+    }
+    sure_.clear();
+    return sure;
+}
+
+void CardPainter::wait_for(const Slot &slot) noexcept
+{
+    try {
+        device_->wait(slot.number);
+    } catch (const std::exception &) {
+        // The device is lost: nothing is under way either.
+    }
+}
+
+void CardPainter::abandon() noexcept
+{
+    for (Slot &slot : down_) {
+        if (slot.is_busy)
+            wait_for(slot);
+        slot.is_busy = false;
+    }
+    sure_.clear();
+}
+
+int card_of(void *context)
+{
+#if MARDINI_HAVE_KERNELS
+    return device_of(context);
+#else
+    (void)context;
+    return -1;
+#endif
+}
+
+std::unique_ptr<CardPainter> open_card(const Geometry &geometry, const torch::Device &place, void *context, void *stream,
+                                       std::string *why)
+{
+#if MARDINI_HAVE_KERNELS
+    if (std::unique_ptr<Device> device = open_device(place.index(), context, stream, why))
+        return std::make_unique<CardPainter>(geometry, std::move(device), place);
+    return nullptr;
+#else
+    (void)geometry, (void)place, (void)context, (void)stream;
+    *why = "this library was built without nvcc";
+    return nullptr;
+#endif
+}
+
+} // namespace mardini

@@ -1,0 +1,68 @@
+// What a CUDA device does for the painter (card.h) beside LibTorch: our kernels, copies, order with the caller's work.
+// Knows no LibTorch; nothing here needs CUDA's headers. A test has a device of its own, made of loops.
+#pragma once
+
+#include "paint/cuda/pixel.h"
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+namespace mardini {
+
+/// A plane of any samples, in bytes.
+struct Lines {
+    uint8_t *data;
+    size_t stride, width, height;
+};
+
+/// Everything is queued on the device's default stream, which is LibTorch's too, and returns at once; only downloads
+/// run beside it. Errors are thrown.
+class Device {
+public:
+    virtual ~Device() = default;
+
+    virtual bool multiplies_bf16() const = 0;
+
+    // One call of pixel.h for every sample or cell.
+    virtual void pack(const Packing &packing) = 0;
+    virtual void difference(const Scene &scene, float *out) = 0; ///< out (h,w)
+    virtual void sample(const Scene &scene) = 0;
+    virtual void finish(const Scene &scene) = 0;
+    virtual void plane(const PlaneScene &plane) = 0;
+
+    /// Host memory that copies need not pass through another buffer for.
+    virtual void *allocate_pinned(size_t bytes) = 0;
+    virtual void free_pinned(void *memory) = 0;
+
+    static constexpr int num_slots = 8;
+    /// Copy from pinned memory, before what is queued after it.
+    virtual void upload(int slot, void *to, const void *pinned, size_t bytes) = 0;
+    /// Copy to pinned memory what is queued so far, beside what is queued after it.
+    virtual void download(int slot, void *pinned, const void *from, size_t bytes) = 0;
+    /// Block until the slot's last copy is done.
+    virtual void wait(int slot) = 0;
+
+    /// Whether kernels can read and write the caller's frames where they are.
+    virtual bool shares_memory() const = 0;
+    /// If not: copies between the caller's frames and our memory, on the card.
+    virtual void copy_in(const Lines &to, const Lines &callers) = 0;
+    virtual void copy_out(const Lines &callers, const Lines &from) = 0;
+
+    /// Before frames of the caller's are touched: what it queued on its stream comes first.
+    virtual void begin() = 0;
+    /// After: what it queues next comes after what was queued here.
+    virtual void end() = 0;
+};
+
+/// Which device a context of the caller's is on.
+///   context  CUcontext, current on no thread or on this one
+int device_of(void *context);
+
+/// Open device `index`.
+///   context  CUcontext that the caller's frames belong to; NULL: the device's primary one, or there are no such frames
+///   stream   CUstream of that context that orders them; NULL: its default stream
+///   why      receives the reason if NULL is returned: this program or the driver cannot run our kernels there
+std::unique_ptr<Device> open_device(int index, void *context, void *stream, std::string *why);
+
+} // namespace mardini
