@@ -18,7 +18,7 @@ extern "C" {
 typedef struct MardiniEngine MardiniEngine;
 
 typedef struct MardiniEngineFunctions {
-    uint32_t version; ///< MARDINI_ENGINE_VERSION
+    uint32_t version;       ///< MARDINI_ENGINE_VERSION
     int (*sees_card)(void); ///< 1 if device=auto is a CUDA device, else 0
     int (*open)(MardiniEngine **engine, const MardiniSettings *settings, const char *checkpoint,
                 const MardiniFormat *format); ///< checkpoint: path of a file that exists

@@ -36,7 +36,10 @@ namespace mardini {
 /// Thrown inside, turned into `code` and one logged line where C is met.
 struct Error : std::runtime_error {
     int code; ///< positive errno
-    Error(int errno_code, const std::string &message) : std::runtime_error(message), code(errno_code) {}
+    Error(int errno_code, const std::string &message)
+        : std::runtime_error(message), code(errno_code)
+    {
+    }
 };
 
 } // namespace mardini

@@ -7,7 +7,7 @@
 
 namespace mardini {
 
-static const char *const names[] = {"load",    "encoder", "compare", "match", "planner",
+static const char *const names[] = {"load",   "encoder", "compare", "match", "planner",
                                     "refine", "denoise", "sample",  "head",  "store"};
 
 void Profile::Timer::stop()
@@ -33,7 +33,8 @@ std::string Profile::report() const
         const Entry &entry = entries_[i];
         if (!entry.calls)
             continue;
-        std::snprintf(part, sizeof(part), " %s %.2f (%d),", names[i], 1e3 * entry.seconds / frames_, entry.calls);
+        std::snprintf(part, sizeof(part), " %s %.2f (%d),", names[i], 1e3 * entry.seconds / frames_,
+                      entry.calls);
         text += part;
         sum += entry.seconds;
     }

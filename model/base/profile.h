@@ -8,8 +8,8 @@
 
 namespace mardini {
 
-/// What an engine spends time on, in the order of the data. Refine and denoise are counted for each made frame,
-/// encoder for each given one, match for each pair, planner for each window.
+/// What an engine spends time on, in the order of the data. Refine and denoise are counted for each
+/// made frame, encoder for each given one, match for each pair, planner for each window.
 enum class Stage { Load, Encoder, Compare, Match, Planner, Refine, Denoise, Sample, Head, Store };
 
 class Profile {
@@ -17,7 +17,10 @@ public:
     /// Counts the time of one thread until it dies, or until stop().
     class Timer {
     public:
-        Timer(Profile &profile, Stage stage) : profile_(profile), stage_(stage), start_(Clock::now()) {}
+        Timer(Profile &profile, Stage stage)
+            : profile_(profile), stage_(stage), start_(Clock::now())
+        {
+        }
         ~Timer() { stop(); }
         Timer(const Timer &) = delete;
         Timer &operator=(const Timer &) = delete;
@@ -37,7 +40,8 @@ public:
     /// One line a stage that took part, ending in a sum; empty if nothing was made.
     std::string report() const;
 
-    /// True if MARDINI_PROFILE=1 is in the environment: the report is then said aloud, not only at verbose.
+    /// True if MARDINI_PROFILE=1 is in the environment: the report is then said aloud, not only at
+    /// verbose.
     static bool is_wanted();
 
 private:

@@ -19,8 +19,8 @@ static constexpr int sampling_steps = 8; ///< for the far key positions, and aga
 /// How unsure a pixel is whose motion is sampled: half, as judge_row() counts.
 static constexpr double unsure = 1.26;
 
-/// Expected error where the given frame shows nothing, 13 codes of 8 bits; luma pixels beyond the border from which on it
-/// is; share of its area that a pixel may come from and still be seen.
+/// Expected error where the given frame shows nothing, 13 codes of 8 bits; luma pixels beyond the
+/// border from which on it is; share of its area that a pixel may come from and still be seen.
 static constexpr double unseen_error = 0.1, certain_border = 8, least_area = 0.4;
 
 /// How the picture moves: against the camera.
@@ -28,23 +28,27 @@ struct Camera {
     double right, down, zoom, roll;
 };
 static constexpr Camera cameras[] = {
-    {0, 0, 0, 0}, // sampled
-    {0, 0, 0, 0}, // still
-    {1, 0, 0, 0},  {-1, 0, 0, 0}, // pan left, right
-    {0, 1, 0, 0},  {0, -1, 0, 0}, // tilt up, down
-    {0, 0, 1, 0},  {0, 0, -1, 0}, // zoom in, out
-    {0, 0, 0, 1},  {0, 0, 0, -1}, // roll left, right
+    {0, 0, 0, 0},                // sampled
+    {0, 0, 0, 0},                // still
+    {1, 0, 0, 0}, {-1, 0, 0, 0}, // pan left, right
+    {0, 1, 0, 0}, {0, -1, 0, 0}, // tilt up, down
+    {0, 0, 1, 0}, {0, 0, -1, 0}, // zoom in, out
+    {0, 0, 0, 1}, {0, 0, 0, -1}, // roll left, right
 };
-static_assert(sizeof(cameras) / sizeof(*cameras) == MARDINI_CAMERA_ROLL_RIGHT + 1, "one for each MardiniCamera");
+static_assert(sizeof(cameras) / sizeof(*cameras) == MARDINI_CAMERA_ROLL_RIGHT + 1,
+              "one for each MardiniCamera");
 
 /// packed (1,6,h,w) -> luma H x W smaller by area
 static Tensor reduced(const Tensor &packed, int64_t H, int64_t W)
 {
     Tensor luma = at::adaptive_avg_pool2d(at::pixel_shuffle(packed.slice(1, 0, 4), 2), {H, W});
-    return at::cat({at::pixel_unshuffle(luma, 2), at::adaptive_avg_pool2d(packed.slice(1, 4, 6), {H / 2, W / 2})}, 1);
+    return at::cat({at::pixel_unshuffle(luma, 2),
+                    at::adaptive_avg_pool2d(packed.slice(1, 4, 6), {H / 2, W / 2})},
+                   1);
 }
 
-/// What is left of velocity fields when pan, zoom and roll are taken out, by least squares. (K,2,h,w)
+/// What is left of velocity fields when pan, zoom and roll are taken out, by least squares.
+/// (K,2,h,w)
 static Tensor beside_camera(const Tensor &velocity)
 {
     const int64_t h = velocity.size(2), w = velocity.size(3);
@@ -53,16 +57,19 @@ static Tensor beside_camera(const Tensor &velocity)
     Tensor y = (at::arange(h, options) - (h - 1) / 2.0).view({1, 1, h, 1}).expand({1, 1, h, w});
     Tensor rest = velocity - velocity.mean({2, 3}, true);
     for (const Tensor &slope : {x, y}) // orthogonal to each other and to a constant
-        rest = rest - (rest * slope).mean({2, 3}, true) / slope.square().mean().clamp_min(1e-6) * slope;
+        rest = rest -
+               (rest * slope).mean({2, 3}, true) / slope.square().mean().clamp_min(1e-6) * slope;
     return rest;
 }
 
-/// Without what tears the picture: a few cells that fly off while those around them stay. Half of what moves by itself is
-/// spread over its neighbours, and it is at most half as fast again as the root mean square of the whole.
+/// Without what tears the picture: a few cells that fly off while those around them stay. Half of
+/// what moves by itself is spread over its neighbours, and it is at most half as fast again as the
+/// root mean square of the whole.
 static Tensor tamed(const Tensor &units)
 {
     const Tensor rest = beside_camera(units);
-    Tensor own = 0.5 * (rest + at::avg_pool2d(rest, {3, 3}, {1, 1}, {1, 1}, false, /*count_include_pad=*/false));
+    Tensor own = 0.5 * (rest + at::avg_pool2d(rest, {3, 3}, {1, 1}, {1, 1}, false,
+                                              /*count_include_pad=*/false));
     own = own / (own.norm(2, {1}, true) / 1.5).clamp_min(1);
     return units - rest + own;
 }
@@ -73,30 +80,38 @@ void steer(Drift &d, int camera, double speed, int64_t height, int64_t width)
         return;
     const int64_t h = d.velocity.size(2), w = d.velocity.size(3);
     auto options = d.velocity.options();
-    auto places = [&](int64_t cells, double cell) { return cell * (at::arange(cells, options) + 0.5); };
+    auto places = [&](int64_t cells, double cell) {
+        return cell * (at::arange(cells, options) + 0.5);
+    };
     const Tensor right = places(w, d.cell[0]).view({1, 1, 1, w}).expand({1, 1, h, w});
     const Tensor below = places(h, d.cell[1]).view({1, 1, h, 1}).expand({1, 1, h, w});
     const Tensor rest = beside_camera(d.velocity);
-    const Tensor x = right - 0.5 * static_cast<double>(width), y = below - 0.5 * static_cast<double>(height);
-    const double radius = std::sqrt(static_cast<double>(height * height + width * width) / 12); // RMS of a rectangle's
+    const Tensor x = right - 0.5 * static_cast<double>(width),
+                 y = below - 0.5 * static_cast<double>(height);
+    const double radius = std::sqrt(static_cast<double>(height * height + width * width) /
+                                    12); // RMS of a rectangle's
     const double turn = speed / radius;
     const Camera &c = cameras[camera];
     std::vector<Tensor> parts;
     for (double t : d.times) { // a pixel is shown from its place less t times its velocity
         const double zoom = (1 - std::exp(-c.zoom * turn * t)) / t;
-        const double cosine = (1 - std::cos(c.roll * turn * t)) / t, sine = std::sin(c.roll * turn * t) / t;
+        const double cosine = (1 - std::cos(c.roll * turn * t)) / t,
+                     sine = std::sin(c.roll * turn * t) / t;
         parts.push_back(at::cat({c.right * speed + (zoom + cosine) * x - sine * y,
-                                 c.down * speed + sine * x + (zoom + cosine) * y}, 1));
+                                 c.down * speed + sine * x + (zoom + cosine) * y},
+                                1));
     }
     d.velocity = rest + at::cat(parts);
 }
 
-Drift sample_motion(Network &network, const Tensor &packed, int64_t height, int64_t width, double anchor,
-                    const MotionWish &wish)
+Drift sample_motion(Network &network, const Tensor &packed, int64_t height, int64_t width,
+                    double anchor, const MotionWish &wish)
 {
     const int64_t H = 2 * packed.size(2), W = 2 * packed.size(3);
     const double scale = std::min(1.0, static_cast<double>(side) / std::min(H, W));
-    auto whole = [&](int64_t n) { return std::max<int64_t>(32, 32 * std::llround(n * scale / 32)); };
+    auto whole = [&](int64_t n) {
+        return std::max<int64_t>(32, 32 * std::llround(n * scale / 32));
+    };
     const int64_t Hs = scale < 1 ? whole(H) : H, Ws = scale < 1 ? whole(W) : W;
     Features features = network->encoder(scale < 1 ? reduced(packed, Hs, Ws) : packed);
     Tensor tokens = network->planner->tokenize(features.eighth);
@@ -105,15 +120,20 @@ Drift sample_motion(Network &network, const Tensor &packed, int64_t height, int6
         d.times.push_back(key - anchor);
     const int64_t K = static_cast<int64_t>(d.times.size()), h = Hs / 16, w = Ws / 16;
     const auto floats = packed.options().dtype(torch::kFloat32);
-    Tensor times = at::tensor(at::ArrayRef<double>(d.times), torch::kFloat32).to(packed.device()).unsqueeze(0);
+    Tensor times =
+        at::tensor(at::ArrayRef<double>(d.times), torch::kFloat32).to(packed.device()).unsqueeze(0);
     Tensor noise = gap_noise(wish.seed, wish.key, 2 * K, h, w).view({1, K, 2, h, w}).to(floats);
-    const double shrunk = static_cast<double>(std::min(H, W)) / static_cast<double>(std::min(Hs, Ws));
-    const double speed = wish.amount * usual * static_cast<double>(std::min(height, width)); // pixels of `packed`
-    Tensor units = network->sampler->sample(tokens.to(torch::kFloat32), Hs / 32, times, noise,
-                                            std::log(std::max(speed / shrunk, 1e-3)), sampling_steps)[0];
+    const double shrunk =
+        static_cast<double>(std::min(H, W)) / static_cast<double>(std::min(Hs, Ws));
+    const double speed =
+        wish.amount * usual * static_cast<double>(std::min(height, width)); // pixels of `packed`
+    Tensor units =
+        network->sampler->sample(tokens.to(torch::kFloat32), Hs / 32, times, noise,
+                                 std::log(std::max(speed / shrunk, 1e-3)), sampling_steps)[0];
     units = tamed(units);
     units = units / units.square().sum(1).mean().sqrt().clamp_min(1e-3); // as much as was asked for
-    d.cell = {static_cast<double>(W) / static_cast<double>(w), static_cast<double>(H) / static_cast<double>(h)};
+    d.cell = {static_cast<double>(W) / static_cast<double>(w),
+              static_cast<double>(H) / static_cast<double>(h)};
     d.velocity = units * speed;
     steer(d, wish.camera, speed, height, width);
     return d;
@@ -128,7 +148,9 @@ Motion motion_at(const Drift &d, double time, int64_t h, int64_t w)
     after = std::min(after, d.times.size() - 1);
     const double gap = d.times[after] - d.times[before];
     const double part = gap > 0 ? (time - d.times[before]) / gap : 0;
-    auto key = [&](size_t i) { return d.velocity.slice(0, static_cast<int64_t>(i), static_cast<int64_t>(i) + 1); };
+    auto key = [&](size_t i) {
+        return d.velocity.slice(0, static_cast<int64_t>(i), static_cast<int64_t>(i) + 1);
+    };
     return motion_alone(resize((1 - part) * key(before) + part * key(after), h, w));
 }
 
@@ -144,28 +166,41 @@ Motion motion_alone(const Tensor &velocity)
     return m;
 }
 
-Bridge bridge_alone(const Tensor &given, int64_t height, int64_t width, const Motion &motion, const Pairs &pairs, int64_t hidden)
+Bridge bridge_alone(const Tensor &given, int64_t height, int64_t width, const Motion &motion,
+                    const Pairs &pairs, int64_t hidden)
 {
     const int64_t N = given.size(0), h = given.size(2), w = given.size(3);
     const Tensor from = displacements(motion, pairs).first; // luma pixels, twice those of `given`
     auto places = [&](int64_t cells) { return 2 * at::arange(cells, from.options()) + 0.5; };
     const Tensor own_x = places(w).view({1, 1, 1, w}), own_y = places(h).view({1, 1, h, 1});
     const Tensor x = from.slice(1, 0, 1) + own_x, y = from.slice(1, 1, 2) + own_y;
-    auto beyond = [](const Tensor &place, int64_t end) { return (-place).clamp_min(0) + (place - (end - 1)).clamp_min(0); };
-    auto led_beyond = [&](const Tensor &place, const Tensor &own, int64_t end) { // by its motion, not since it is padding
+    auto beyond = [](const Tensor &place, int64_t end) {
+        return (-place).clamp_min(0) + (place - (end - 1)).clamp_min(0);
+    };
+    auto led_beyond = [&](const Tensor &place, const Tensor &own,
+                          int64_t end) { // by its motion, not since it is padding
         return (beyond(place, end) - beyond(own, end)).clamp_min(0);
     };
-    const Tensor outside = (led_beyond(x, own_x, width) + led_beyond(y, own_y, height)) / certain_border;
+    const Tensor outside =
+        (led_beyond(x, own_x, width) + led_beyond(y, own_y, height)) / certain_border;
 
-    // Area of the given frame that a pixel is pulled from, of its own: central differences over four luma pixels.
-    auto across = [](const Tensor &t) { return (t.slice(3, 2) - t.slice(3, 0, -2)).slice(2, 1, -1) / 4; };
-    auto down = [](const Tensor &t) { return (t.slice(2, 2) - t.slice(2, 0, -2)).slice(3, 1, -1) / 4; };
-    const Tensor area = at::replication_pad2d(across(x) * down(y) - across(y) * down(x), {1, 1, 1, 1});
+    // Area of the given frame that a pixel is pulled from, of its own: central differences over
+    // four luma pixels.
+    auto across = [](const Tensor &t) {
+        return (t.slice(3, 2) - t.slice(3, 0, -2)).slice(2, 1, -1) / 4;
+    };
+    auto down = [](const Tensor &t) {
+        return (t.slice(2, 2) - t.slice(2, 0, -2)).slice(3, 1, -1) / 4;
+    };
+    const Tensor area =
+        at::replication_pad2d(across(x) * down(y) - across(y) * down(x), {1, 1, 1, 1});
     const Tensor torn = 1 - area / least_area;
 
     const Tensor luma = at::pixel_shuffle(given.slice(1, 0, 4), 2);
-    const Tensor shown = at::cat({at::pixel_unshuffle(warp(luma, resize(from, 2 * h, 2 * w), Sampling::Bicubic), 2),
-                                  warp(given.slice(1, 4, 6), from / 2, Sampling::Bicubic)}, 1);
+    const Tensor shown =
+        at::cat({at::pixel_unshuffle(warp(luma, resize(from, 2 * h, 2 * w), Sampling::Bicubic), 2),
+                 warp(given.slice(1, 4, 6), from / 2, Sampling::Bicubic)},
+                1);
     return {shown, unseen_error * at::maximum(outside, torn).clamp(0, 1),
             at::zeros({N, hidden, h / 2, w / 2}, from.options())};
 }

@@ -1,4 +1,5 @@
-// `mardini eval --animate`: what the motion that is sampled around one frame is like, and how near it comes to what followed.
+// `mardini eval --animate`: what the motion that is sampled around one frame is like, and how near
+// it comes to what followed.
 #include "eval/drift.h"
 #include "eval/eval.h"
 
@@ -18,7 +19,8 @@ const std::vector<std::string> picture_endings = {".jpg", ".jpeg", ".png"};
 constexpr double middle = (MARDINI_WINDOW - 1) / 2.0;
 constexpr int followed = 8; ///< frames that are compared with those of a clip
 
-/// Mean PSNR of the frames that follow the first if the whole picture moved by (x, y) pixels a frame.
+/// Mean PSNR of the frames that follow the first if the whole picture moved by (x, y) pixels a
+/// frame.
 double pan(const std::vector<Frame> &clip, int x, int y)
 {
     const Plane first = plane_of(clip[0], 0);
@@ -30,7 +32,8 @@ double pan(const std::vector<Frame> &clip, int x, int y)
             for (int column = 0; column < truth.width; column++) {
                 const int from_row = std::clamp(row - k * y, 0, first.height - 1);
                 const int from_column = std::clamp(column - k * x, 0, first.width - 1);
-                const double d = first.data[from_row * first.stride + from_column] - truth.data[row * truth.stride + column];
+                const double d = first.data[from_row * first.stride + from_column] -
+                                 truth.data[row * truth.stride + column];
                 error += d * d;
             }
         sum += bounded_psnr(error / (static_cast<double>(truth.width) * truth.height));
@@ -61,7 +64,9 @@ double best_of(const std::vector<Frame> &clip, AVRational rate, const EvalOption
     for (int seed = 0; seed < options.seeds; seed++) {
         FilterOptions filter = options.filter;
         filter.seed = seed;
-        const Step step = filter_step({{"mode", "animate"}, {"anchor", "first"}, {"motion", std::to_string(options.motion)}}, filter);
+        const Step step = filter_step(
+            {{"mode", "animate"}, {"anchor", "first"}, {"motion", std::to_string(options.motion)}},
+            filter);
         const std::vector<Frame> made = run({clip[0]}, rate, {step}, filter.threads);
         double sum = 0;
         for (size_t k = 1; k <= followed; k++)
@@ -83,10 +88,11 @@ int evaluate_animate(const EvalOptions &options)
     endings.insert(endings.end(), picture_endings.begin(), picture_endings.end());
     const std::vector<std::string> files = list_files(options.data, endings);
     if (files.empty())
-        throw std::runtime_error("The folder \"" + options.data + "\" has no video and no picture in it.");
+        throw std::runtime_error("The folder \"" + options.data +
+                                 "\" has no video and no picture in it.");
     c10::InferenceMode inference;
-    std::printf("%-20s %9s %9s %14s %8s %9s %9s %10s\n", "of", "speed", "folded", "beyond camera", "spread", "best of",
-                "best pan", "first");
+    std::printf("%-20s %9s %9s %14s %8s %9s %9s %10s\n", "of", "speed", "folded", "beyond camera",
+                "spread", "best of", "best pan", "first");
     Look mean;
     double spread_mean = 0, best_mean = 0, pan_mean = 0;
     int clips = 0, looked_at = 0, left_out = 0;
@@ -113,11 +119,14 @@ int evaluate_animate(const EvalOptions &options)
             fields.push_back(d.velocity);
         }
         const Tensor all = at::stack(fields);
-        const double spread = (all.std(0, /*correction=*/0).square().mean() / all.square().mean()).sqrt().item<double>();
-        std::printf("%-20s %9.2f %8.2f%% %13.0f%% %8.2f", clip.name.c_str(), look.speed, 100 * look.folded,
-                    100 * look.beyond, spread);
+        const double spread = (all.std(0, /*correction=*/0).square().mean() / all.square().mean())
+                                  .sqrt()
+                                  .item<double>();
+        std::printf("%-20s %9.2f %8.2f%% %13.0f%% %8.2f", clip.name.c_str(), look.speed,
+                    100 * look.folded, 100 * look.beyond, spread);
         if (clip.frames.size() > followed) {
-            const double best = best_of(clip.frames, clip.rate, options), panned = best_pan(clip.frames);
+            const double best = best_of(clip.frames, clip.rate, options),
+                         panned = best_pan(clip.frames);
             std::printf(" %9.2f %9.2f %10.2f", best, panned, pan(clip.frames, 0, 0));
             best_mean += best;
             pan_mean += panned;
@@ -135,8 +144,8 @@ int evaluate_animate(const EvalOptions &options)
     for (auto field : {&Look::speed, &Look::folded, &Look::beyond})
         mean.*field /= looked_at;
     spread_mean /= looked_at;
-    std::printf("%-20s %9.2f %8.2f%% %13.0f%% %8.2f", "mean", mean.speed, 100 * mean.folded, 100 * mean.beyond,
-                spread_mean);
+    std::printf("%-20s %9.2f %8.2f%% %13.0f%% %8.2f", "mean", mean.speed, 100 * mean.folded,
+                100 * mean.beyond, spread_mean);
     if (clips)
         std::printf(" %9.2f %9.2f", best_mean / clips, pan_mean / clips);
     std::printf("\n");

@@ -1,4 +1,5 @@
-// Frames through FFmpeg's filters: clips and pictures from files, the filter mardini itself, pictures for a page.
+// Frames through FFmpeg's filters: clips and pictures from files, the filter mardini itself,
+// pictures for a page.
 #include "eval/clip.h"
 
 extern "C" {
@@ -63,7 +64,8 @@ struct Free {
     void operator()(AVPacket *p) const { av_packet_free(&p); }
     void operator()(AVBufferSrcParameters *p) const { av_free(p); }
 };
-template <class T> using Owned = std::unique_ptr<T, Free>;
+template <class T>
+using Owned = std::unique_ptr<T, Free>;
 
 Frame allocate()
 {
@@ -88,11 +90,13 @@ public:
         const AVFilter *filter = avfilter_get_by_name(step.filter.c_str());
         if (!filter)
             throw std::runtime_error("This build of FFmpeg has no filter " + step.filter + ".");
-        AVFilterContext *context = avfilter_graph_alloc_filter(graph_.get(), filter, step.filter.c_str());
+        AVFilterContext *context =
+            avfilter_graph_alloc_filter(graph_.get(), filter, step.filter.c_str());
         if (!context)
             throw std::bad_alloc();
         for (const auto &[name, value] : step.options) {
-            const int ret = av_opt_set(context, name.c_str(), value.c_str(), AV_OPT_SEARCH_CHILDREN);
+            const int ret =
+                av_opt_set(context, name.c_str(), value.c_str(), AV_OPT_SEARCH_CHILDREN);
             if (ret < 0)
                 listener_.fail(step.filter + " does not take " + name + "=" + value, ret);
         }
@@ -142,7 +146,8 @@ public:
 
     void push(const Frame &frame, const std::string &what) ///< null: no frame follows
     {
-        const int ret = av_buffersrc_add_frame_flags(source_, frame.get(), AV_BUFFERSRC_FLAG_KEEP_REF);
+        const int ret =
+            av_buffersrc_add_frame_flags(source_, frame.get(), AV_BUFFERSRC_FLAG_KEEP_REF);
         if (ret < 0)
             listener_.fail(what, ret);
     }
@@ -159,8 +164,14 @@ public:
         return frame;
     }
 
-    AVRational time_base() const { return av_buffersink_get_time_base(sink_); }
-    AVRational rate() const { return av_buffersink_get_frame_rate(sink_); }
+    AVRational time_base() const
+    {
+        return av_buffersink_get_time_base(sink_);
+    }
+    AVRational rate() const
+    {
+        return av_buffersink_get_frame_rate(sink_);
+    }
 
 private:
     Listener listener_;
@@ -173,7 +184,8 @@ private:
 Plane plane_of(const Frame &frame, int plane)
 {
     const bool chroma = frame->format == AV_PIX_FMT_YUV420P && plane > 0;
-    return {frame->data[plane], frame->linesize[plane], chroma ? (frame->width + 1) / 2 : frame->width,
+    return {frame->data[plane], frame->linesize[plane],
+            chroma ? (frame->width + 1) / 2 : frame->width,
             chroma ? (frame->height + 1) / 2 : frame->height};
 }
 
@@ -189,8 +201,8 @@ Frame like(const Frame &frame)
     return out;
 }
 
-void run(const std::vector<Frame> &frames, AVRational rate, const std::vector<Step> &chain, int threads,
-         const std::function<void(const Frame &, double)> &sink)
+void run(const std::vector<Frame> &frames, AVRational rate, const std::vector<Step> &chain,
+         int threads, const std::function<void(const Frame &, double)> &sink)
 {
     const std::string what = chain.empty() ? "filtering" : "filter " + chain.back().filter;
     const AVRational time_base = av_inv_q(rate);
@@ -215,7 +227,8 @@ void run(const std::vector<Frame> &frames, AVRational rate, const std::vector<St
     drain();
 }
 
-std::vector<Frame> run(const std::vector<Frame> &frames, AVRational rate, const std::vector<Step> &chain, int threads)
+std::vector<Frame> run(const std::vector<Frame> &frames, AVRational rate,
+                       const std::vector<Step> &chain, int threads)
 {
     std::vector<Frame> out;
     run(frames, rate, chain, threads, [&](const Frame &frame, double) { out.push_back(frame); });
@@ -249,7 +262,8 @@ std::vector<uint8_t> to_jpeg(const Frame &frame, int quality)
 {
     const Frame full = run({frame}, {25, 1},
                            {{"scale", {{"out_range", "full"}, {"out_color_matrix", "bt601"}}},
-                            {"format", {{"pix_fmts", "yuvj420p"}}}}).at(0);
+                            {"format", {{"pix_fmts", "yuvj420p"}}}})
+                           .at(0);
     Listener listener;
     const AVCodec *encoder = avcodec_find_encoder(AV_CODEC_ID_MJPEG);
     Owned<AVCodecContext> context(avcodec_alloc_context3(encoder));
@@ -277,7 +291,8 @@ std::vector<uint8_t> to_jpeg(const Frame &frame, int quality)
     return std::vector<uint8_t>(packet->data, packet->data + packet->size);
 }
 
-std::vector<std::string> list_files(const std::string &folder, const std::vector<std::string> &endings)
+std::vector<std::string> list_files(const std::string &folder,
+                                    const std::vector<std::string> &endings)
 {
     namespace fs = std::filesystem;
     std::error_code error;
@@ -288,8 +303,10 @@ std::vector<std::string> list_files(const std::string &folder, const std::vector
     std::vector<std::string> out;
     for (const fs::directory_entry &entry : fs::directory_iterator(folder)) {
         std::string ending = entry.path().extension().string();
-        std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return std::tolower(c); });
-        if (entry.is_regular_file() && std::find(endings.begin(), endings.end(), ending) != endings.end())
+        std::transform(ending.begin(), ending.end(), ending.begin(),
+                       [](unsigned char c) { return std::tolower(c); });
+        if (entry.is_regular_file() &&
+            std::find(endings.begin(), endings.end(), ending) != endings.end())
             out.push_back(entry.path().string());
     }
     std::sort(out.begin(), out.end());

@@ -1,4 +1,5 @@
-// The literature's protocol: sequences of pictures in nine-frame chunks, first and last given, seven made.
+// The literature's protocol: sequences of pictures in nine-frame chunks, first and last given,
+// seven made.
 #include "eval/eval.h"
 
 #include <nlohmann/json.hpp>
@@ -12,8 +13,8 @@ namespace mardini::eval {
 
 static constexpr int chunk = 9, side = 256;
 
-static const std::vector<std::string> picture_endings = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp",
-                                                         ".ppm"};
+static const std::vector<std::string> picture_endings = {".jpg", ".jpeg", ".png",  ".bmp",
+                                                         ".tif", ".tiff", ".webp", ".ppm"};
 
 /// Means over frames.
 struct Sum {
@@ -28,26 +29,28 @@ struct Davis7 {
     Sum middle, all;
 };
 
-/// Of other methods, as VIDIM (Jain et al. 2024, tables 1 and 2) and MarDini (Liu et al. 2024, table 4) print them;
-/// DAVIS-7; 0: not published.
+/// Of other methods, as VIDIM (Jain et al. 2024, tables 1 and 2) and MarDini (Liu et al. 2024,
+/// table 4) print them; DAVIS-7; 0: not published.
 struct Published {
     const char *method;
     double middle_psnr, middle_ssim, all_psnr, all_ssim;
 };
 static const Published published[] = {
-    {"AMT", 20.12, .4853, 21.09, .5443},    {"RIFE", 19.54, .4546, 20.48, .5112},
-    {"FILM", 19.75, .4718, 20.71, .5282},   {"LDMVFI", 19.07, .4175, 19.98, .4794},
-    {"VIDIM", 18.73, .4221, 19.62, .4709},  {"MarDini-S/ST-256", 0, .4249, 0, 0},
+    {"AMT", 20.12, .4853, 21.09, .5443},   {"RIFE", 19.54, .4546, 20.48, .5112},
+    {"FILM", 19.75, .4718, 20.71, .5282},  {"LDMVFI", 19.07, .4175, 19.98, .4794},
+    {"VIDIM", 18.73, .4221, 19.62, .4709}, {"MarDini-S/ST-256", 0, .4249, 0, 0},
     {"MarDini-L/ST-512", 0, .5314, 0, 0},
 };
 
 Frame read_square(const std::string &path)
 {
-    const std::vector<Step> chain = {
-        {"format", {{"pix_fmts", "rgb24"}}},
-        {"crop", {{"w", "min(iw,ih)"}, {"h", "min(iw,ih)"}}},
-        {"scale", {{"w", std::to_string(side)}, {"h", std::to_string(side)}, {"flags", "area+accurate_rnd"}}},
-        {"format", {{"pix_fmts", "gbrp"}}}};
+    const std::vector<Step> chain = {{"format", {{"pix_fmts", "rgb24"}}},
+                                     {"crop", {{"w", "min(iw,ih)"}, {"h", "min(iw,ih)"}}},
+                                     {"scale",
+                                      {{"w", std::to_string(side)},
+                                       {"h", std::to_string(side)},
+                                       {"flags", "area+accurate_rnd"}}},
+                                     {"format", {{"pix_fmts", "gbrp"}}}};
     return read_clip(path, 1, chain).frames.at(0);
 }
 
@@ -80,14 +83,15 @@ static void print(const char *method, const double (&value)[4])
 
 static void print(const char *method, const Davis7 &d)
 {
-    print(method, {d.middle.psnr / d.middle.count, d.middle.ssim / d.middle.count, d.all.psnr / d.all.count,
-                   d.all.ssim / d.all.count});
+    print(method, {d.middle.psnr / d.middle.count, d.middle.ssim / d.middle.count,
+                   d.all.psnr / d.all.count, d.all.ssim / d.all.count});
 }
 
 static nlohmann::ordered_json to_json(const Davis7 &d)
 {
     auto mean = [](const Sum &s) {
-        return nlohmann::ordered_json{{"frames", s.count}, {"psnr", s.psnr / s.count}, {"ssim", s.ssim / s.count}};
+        return nlohmann::ordered_json{
+            {"frames", s.count}, {"psnr", s.psnr / s.count}, {"ssim", s.ssim / s.count}};
     };
     return {{"middle", mean(d.middle)}, {"all_seven", mean(d.all)}};
 }
@@ -129,21 +133,27 @@ int evaluate_davis7(const EvalOptions &options)
             add(make_by_blend(given, chunk - 1), truth, &blend);
         }
     if (!ours.all.count)
-        throw std::runtime_error("\"" + options.davis7 + "\" has no sequence of " + std::to_string(chunk) +
+        throw std::runtime_error("\"" + options.davis7 + "\" has no sequence of " +
+                                 std::to_string(chunk) +
                                  " pictures; a folder of pictures for each sequence is wanted.");
-    std::printf("%zu sequences, %d chunks of %d frames, %dx%d, RGB\n\n%-18s  %14s  %14s\n%-18s  %6s  %6s  %6s  %6s\n",
-                sequences.size(), ours.middle.count, chunk, side, side, "", "middle frame", "all seven", "method",
-                "PSNR", "SSIM", "PSNR", "SSIM");
+    std::printf("%zu sequences, %d chunks of %d frames, %dx%d, RGB\n\n%-18s  %14s  %14s\n%-18s  "
+                "%6s  %6s  %6s  %6s\n",
+                sequences.size(), ours.middle.count, chunk, side, side, "", "middle frame",
+                "all seven", "method", "PSNR", "SSIM", "PSNR", "SSIM");
     print("mardini", ours);
     print("blend", blend);
     std::printf("\npublished for the 357 chunks of DAVIS 2017 at 480p, other evaluation code:\n");
     for (const Published &p : published)
         print(p.method, {p.middle_psnr, p.middle_ssim, p.all_psnr, p.all_ssim});
-    std::printf("\nnot computed: FID, FVD, LPIPS (each needs a pretrained network that is not part of this program)\n");
+    std::printf("\nnot computed: FID, FVD, LPIPS (each needs a pretrained network that is not part "
+                "of this program)\n");
     if (!options.json.empty()) {
-        nlohmann::ordered_json root = {{"protocol", "davis7"},         {"model sha-256", sha256(filter.model)},
-                                       {"sequences", sequences.size()}, {"chunks", ours.middle.count},
-                                       {"mardini", to_json(ours)},      {"blend", to_json(blend)},
+        nlohmann::ordered_json root = {{"protocol", "davis7"},
+                                       {"model sha-256", sha256(filter.model)},
+                                       {"sequences", sequences.size()},
+                                       {"chunks", ours.middle.count},
+                                       {"mardini", to_json(ours)},
+                                       {"blend", to_json(blend)},
                                        {"not computed", {"FID", "FVD", "LPIPS"}}};
         std::ofstream out(options.json);
         out << root.dump(1) << "\n";

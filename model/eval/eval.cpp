@@ -12,8 +12,8 @@
 
 namespace mardini::eval {
 
-const std::vector<std::string> video_endings = {".mp4", ".mkv", ".webm", ".y4m", ".mov", ".avi", ".nut",
-                                                       ".ivf", ".m4v", ".mpg",  ".ts",  ".wmv"};
+const std::vector<std::string> video_endings = {".mp4", ".mkv", ".webm", ".y4m", ".mov", ".avi",
+                                                ".nut", ".ivf", ".m4v",  ".mpg", ".ts",  ".wmv"};
 
 std::string find_model(const std::string &model)
 {
@@ -41,13 +41,14 @@ std::string find_model(const std::string &model)
 static std::map<std::string, std::string> settings(const EvalOptions &o)
 {
     auto or_auto = [](const std::string &value) { return value.empty() ? "auto" : value; };
-    return {{"model", std::filesystem::path(o.filter.model).filename().string()},
-            {"model sha-256", sha256(o.filter.model)},
-            {"precision", or_auto(o.filter.precision)},
-            {"device", or_auto(o.filter.device)},
-            {"steps", o.filter.steps < 0 ? "the library's default" : std::to_string(o.filter.steps)},
-            {"frames of a clip", std::to_string(o.frames)},
-            {"height at most", std::to_string(o.max_height)}};
+    return {
+        {"model", std::filesystem::path(o.filter.model).filename().string()},
+        {"model sha-256", sha256(o.filter.model)},
+        {"precision", or_auto(o.filter.precision)},
+        {"device", or_auto(o.filter.device)},
+        {"steps", o.filter.steps < 0 ? "the library's default" : std::to_string(o.filter.steps)},
+        {"frames of a clip", std::to_string(o.frames)},
+        {"height at most", std::to_string(o.max_height)}};
 }
 
 namespace {
@@ -69,17 +70,19 @@ public:
     {
         for (int factor : options_.factors) {
             if (std::min(clip.width(), clip.height()) < 16) {
-                std::fprintf(stderr, "mardini: %s is %dx%d; figures take 16x16 at least\n", clip.name.c_str(), clip.width(),
-                             clip.height());
+                std::fprintf(stderr, "mardini: %s is %dx%d; figures take 16x16 at least\n",
+                             clip.name.c_str(), clip.width(), clip.height());
                 return;
             }
             const size_t gaps = (clip.frames.size() - 1) / factor;
             if (gaps < 1) {
-                std::fprintf(stderr, "mardini: %s has %zu frames, too few to drop %d of %d\n", clip.name.c_str(),
-                             clip.frames.size(), factor - 1, factor);
+                std::fprintf(stderr, "mardini: %s has %zu frames, too few to drop %d of %d\n",
+                             clip.name.c_str(), clip.frames.size(), factor - 1, factor);
                 continue;
             }
-            add(clip, std::vector<Frame>(clip.frames.begin(), clip.frames.begin() + gaps * factor + 1), factor);
+            add(clip,
+                std::vector<Frame>(clip.frames.begin(), clip.frames.begin() + gaps * factor + 1),
+                factor);
         }
     }
 
@@ -148,7 +151,8 @@ int evaluate(const EvalOptions &options)
         }
     }
     if (run.results().scores.empty())
-        throw std::runtime_error("Nothing could be scored: no clip has a given frame on either side of a dropped one.");
+        throw std::runtime_error(
+            "Nothing could be scored: no clip has a given frame on either side of a dropped one.");
     print_summary(stdout, run.results());
     if (!options.json.empty())
         write_json(options.json, run.results());

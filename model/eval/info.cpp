@@ -6,9 +6,9 @@
 #endif
 #include "eval/info.h"
 
-#include "network/checkpoint.h"
 #include "eval/eval.h"
 #include "frame/frame.h"
+#include "network/checkpoint.h"
 
 #include <ATen/record_function.h>
 
@@ -34,7 +34,8 @@ std::string sha256(const std::string &path)
         return "";
     std::vector<char> block(1 << 16);
     while (in.read(block.data(), static_cast<std::streamsize>(block.size())), in.gcount() > 0)
-        av_sha_update(sha.get(), reinterpret_cast<uint8_t *>(block.data()), static_cast<size_t>(in.gcount()));
+        av_sha_update(sha.get(), reinterpret_cast<uint8_t *>(block.data()),
+                      static_cast<size_t>(in.gcount()));
     uint8_t digest[32];
     av_sha_final(sha.get(), digest);
     std::string out;
@@ -52,20 +53,28 @@ struct Depth : at::ObserverContext {
     int64_t macs;
 };
 
-/// From an operator's arguments, which are gone when it ends. Only the operators that all others come down to are
-/// looked at, so that nothing is counted twice.
+/// From an operator's arguments, which are gone when it ends. Only the operators that all others
+/// come down to are looked at, so that nothing is counted twice.
 static std::unique_ptr<at::ObserverContext> look(const at::RecordFunction &f)
 {
-    static const std::map<std::string, size_t> products = { // operator -> its left factor among the arguments
-        {"aten::mm", 0}, {"aten::bmm", 0}, {"aten::mv", 0}, {"aten::addmm", 1}, {"aten::baddbmm", 1}};
+    static const std::map<std::string, size_t> products = {
+        // operator -> its left factor among the arguments
+        {"aten::mm", 0},
+        {"aten::bmm", 0},
+        {"aten::mv", 0},
+        {"aten::addmm", 1},
+        {"aten::baddbmm", 1}};
     const std::string name = f.name();
     auto argument = [&](size_t i) { return f.inputs()[i].toTensor(); };
     if (name == "aten::convolution")
         return std::make_unique<Depth>(argument(1).numel() / argument(1).size(0));
     if (name == "aten::_scaled_dot_product_flash_attention_for_cpu")
-        return std::make_unique<Depth>(2 * argument(1).size(2)); // the scores, and their product with the values
+        return std::make_unique<Depth>(
+            2 * argument(1).size(2)); // the scores, and their product with the values
     auto product = products.find(name);
-    return product == products.end() ? nullptr : std::make_unique<Depth>(argument(product->second).sizes().back());
+    return product == products.end()
+               ? nullptr
+               : std::make_unique<Depth>(argument(product->second).sizes().back());
 }
 
 /// Multiply-accumulates of what `body` asks LibTorch to compute, in this thread.
@@ -78,7 +87,8 @@ static int64_t count(const std::function<void()> &body)
             macs += f.outputs()[0].toTensor().numel() * static_cast<Depth *>(context)->macs;
     };
     const auto handle = at::addThreadLocalCallback(
-        at::RecordFunctionCallback(look, add).needsInputs(true).needsOutputs(true).scopes({at::RecordScope::FUNCTION}));
+        at::RecordFunctionCallback(look, add).needsInputs(true).needsOutputs(true).scopes(
+            {at::RecordScope::FUNCTION}));
     body();
     at::removeCallback(handle);
     return macs;
@@ -88,8 +98,10 @@ std::vector<Cost> count_costs(Network &network, int width, int height)
 {
     torch::NoGradGuard no_grad;
     const Geometry g({width, height, MARDINI_COLOR_YUV, 0, 8, 1, 1, 0, 0, 0});
-    const int64_t h = g.height / g.reduction / 2, w = g.width / g.reduction / 2, H = g.height / 2, W = g.width / 2;
-    Tensor given = at::rand({num_given, packed_channels, h, w}), given_times = at::empty({1, num_given});
+    const int64_t h = g.height / g.reduction / 2, w = g.width / g.reduction / 2, H = g.height / 2,
+                  W = g.width / 2;
+    Tensor given = at::rand({num_given, packed_channels, h, w}),
+           given_times = at::empty({1, num_given});
     Tensor masked_times = at::empty({1, num_masked});
     for (int i = 0; i < num_given; i++)
         given_times[0][i] = (i - 1) * (num_masked + 1);
@@ -102,7 +114,8 @@ std::vector<Cost> count_costs(Network &network, int width, int height)
     Plan plan;
     Refined refined;
     std::vector<Cost> costs;
-    auto add = [&](const char *part, const char *unit, int64_t runs, const std::function<void()> &body) {
+    auto add = [&](const char *part, const char *unit, int64_t runs,
+                   const std::function<void()> &body) {
         costs.push_back({part, unit, count(body) / runs});
     };
     add("encoder", "given frame", num_given, [&] { features = network->encoder(given); });
@@ -112,24 +125,30 @@ std::vector<Cost> count_costs(Network &network, int width, int height)
             reading = network->planner->read(tokens, features.eighth.size(2) / 4);
     });
     auto at_index = [&](int64_t i) { return select(features, at::tensor({i})); };
-    add("match", "pair of given frames", 1, [&] { match = network->encoder->match(at_index(1), at_index(2)); });
+    add("match", "pair of given frames", 1,
+        [&] { match = network->encoder->match(at_index(1), at_index(2)); });
     const Tensor same = at::zeros({num_masked}, at::kLong);
     match = {match.forward.index_select(0, same), match.backward.index_select(0, same),
-             match.confidence_forward.index_select(0, same), match.confidence_backward.index_select(0, same)};
+             match.confidence_forward.index_select(0, same),
+             match.confidence_backward.index_select(0, same)};
     const Pairs pairs = make_pairs(given_times, masked_times, at::kCPU);
     add("planner", "window of 4 given and 7 masked frames", 1, [&] {
-        plan = network->planner->forward(tokens, reading.empty() ? nullptr : &reading, match, pairs, given_times,
-                                         masked_times, features.eighth.size(2) / 4, false);
+        plan = network->planner->forward(tokens, reading.empty() ? nullptr : &reading, match, pairs,
+                                         given_times, masked_times, features.eighth.size(2) / 4,
+                                         false);
     });
     add("generator, motion", "masked frame", num_masked, [&] {
-        refined = network->generator->refine(plan, select(features, pairs.before), select(features, pairs.after), pairs);
+        refined = network->generator->refine(plan, select(features, pairs.before),
+                                             select(features, pairs.after), pairs);
     });
-    Tensor pixels = at::rand({1, packed_channels, H, W}), hidden = resize(refined.hidden.slice(0, 0, 1), H, W);
+    Tensor pixels = at::rand({1, packed_channels, H, W}),
+           hidden = resize(refined.hidden.slice(0, 0, 1), H, W);
     add("generator, pixels", "masked frame", 1,
         [&] { network->generator->finish(pixels, pixels, pixels.slice(1, 0, 4), hidden); });
     if (network->denoiser)
         add("denoiser", "masked frame and step", 1, [&] {
-            network->denoiser->forward({pixels, pixels.slice(1, 0, 1), hidden}, pixels, at::ones({1, 1, 1, 1}));
+            network->denoiser->forward({pixels, pixels.slice(1, 0, 1), hidden}, pixels,
+                                       at::ones({1, 1, 1, 1}));
         });
     return costs;
 }
@@ -144,7 +163,8 @@ static void print_parameters(const Network &network)
     }
     std::printf("  parameters   %.3f M\n", static_cast<double>(total) / 1e6);
     for (const auto &[name, number] : parts)
-        std::printf("    %-18s %8.3f M  %4.1f %%\n", name.c_str(), static_cast<double>(number) / 1e6,
+        std::printf("    %-18s %8.3f M  %4.1f %%\n", name.c_str(),
+                    static_cast<double>(number) / 1e6,
                     100.0 * static_cast<double>(number) / static_cast<double>(total));
 }
 
@@ -165,8 +185,8 @@ void print_info(const std::string &path, int width, int height)
     std::printf("  multiply-accumulates at %dx%d\n", width, height);
     int64_t total = 0;
     for (const Cost &cost : count_costs(network, width, height)) {
-        std::printf("    %-18s %8.3f G  a %s\n", cost.part.c_str(), static_cast<double>(cost.macs) / 1e9,
-                    cost.unit.c_str());
+        std::printf("    %-18s %8.3f G  a %s\n", cost.part.c_str(),
+                    static_cast<double>(cost.macs) / 1e9, cost.unit.c_str());
         // In a running clip each gap costs one new given frame, one pair, one window.
         if (cost.part != "denoiser")
             total += cost.unit == "masked frame" ? num_masked * cost.macs : cost.macs;
@@ -177,7 +197,9 @@ void print_info(const std::string &path, int width, int height)
     if (!metadata.empty())
         std::printf("  training\n");
     for (const auto &[name, value] : metadata)
-        std::printf("    %-18s %s\n", name.rfind("mardini.", 0) == 0 ? name.c_str() + 8 : name.c_str(), value.c_str());
+        std::printf("    %-18s %s\n",
+                    name.rfind("mardini.", 0) == 0 ? name.c_str() + 8 : name.c_str(),
+                    value.c_str());
 }
 
 } // namespace mardini::eval

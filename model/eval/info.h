@@ -8,7 +8,8 @@
 
 namespace mardini::eval {
 
-/// Multiply-accumulates of one part of the network: convolutions, linear layers, attention and matrix products.
+/// Multiply-accumulates of one part of the network: convolutions, linear layers, attention and
+/// matrix products.
 struct Cost {
     std::string part, unit; ///< how often it runs: "given frame", "pair", ...
     int64_t macs;
@@ -18,8 +19,8 @@ struct Cost {
 ///   width, height  of the frame; padded and, for motion, reduced as the filter does
 std::vector<Cost> count_costs(Network &network, int width, int height);
 
-/// Print format, preset, parameters and costs by part, training, licence and hash. Throws one sentence that says why
-/// a file is no checkpoint.
+/// Print format, preset, parameters and costs by part, training, licence and hash. Throws one
+/// sentence that says why a file is no checkpoint.
 void print_info(const std::string &path, int width, int height);
 
 } // namespace mardini::eval

@@ -1,5 +1,6 @@
-// `mardini eval --ahead`, `--chain`, `--join` and `--levels`: a clip gone on with against what really followed, and far beyond it;
-// the speed across a loop's join; frames far from given ones, made at once or by levels.
+// `mardini eval --ahead`, `--chain`, `--join` and `--levels`: a clip gone on with against what
+// really followed, and far beyond it; the speed across a loop's join; frames far from given ones,
+// made at once or by levels.
 #include "eval/eval.h"
 #include "eval/motion.h"
 
@@ -11,7 +12,8 @@ namespace mardini::eval {
 namespace {
 
 /// Through the filter, with the options of a job.
-std::vector<Frame> by_filter(const std::vector<Frame> &given, AVRational rate, const FilterOptions &o,
+std::vector<Frame> by_filter(const std::vector<Frame> &given, AVRational rate,
+                             const FilterOptions &o,
                              std::vector<std::pair<std::string, std::string>> job)
 {
     return run(given, rate, {filter_step(std::move(job), o)}, o.threads);
@@ -50,7 +52,8 @@ double jerk(const std::vector<Frame> &frames)
 }
 
 struct Sum {
-    double psnr_y = 0, ssim_y = 0, gradient = 0, true_gradient = 0, brightness = 0, true_brightness = 0;
+    double psnr_y = 0, ssim_y = 0, gradient = 0, true_gradient = 0, brightness = 0,
+           true_brightness = 0;
     int count = 0;
 
     void add(const Plane &made, const Plane &truth)
@@ -66,9 +69,10 @@ struct Sum {
     }
 };
 
-/// Every clip of the folder that has so many frames, scaled down as for the other tables. Returns how many could not be read or
-/// scored, which is said.
-template <class Body> int for_each_clip(const EvalOptions &options, int frames, const Body &body)
+/// Every clip of the folder that has so many frames, scaled down as for the other tables. Returns
+/// how many could not be read or scored, which is said.
+template <class Body>
+int for_each_clip(const EvalOptions &options, int frames, const Body &body)
 {
     const std::vector<Step> chain = scaled_down(options);
     const std::vector<std::string> files = list_files(options.data, video_endings);
@@ -77,7 +81,8 @@ template <class Body> int for_each_clip(const EvalOptions &options, int frames, 
         try {
             const Clip clip = read_clip(file, frames, chain);
             if (static_cast<int>(clip.frames.size()) < frames) {
-                std::fprintf(stderr, "mardini: %s has %zu frames, %d are wanted\n", clip.name.c_str(), clip.frames.size(), frames);
+                std::fprintf(stderr, "mardini: %s has %zu frames, %d are wanted\n",
+                             clip.name.c_str(), clip.frames.size(), frames);
                 continue;
             }
             body(clip);
@@ -90,7 +95,8 @@ template <class Body> int for_each_clip(const EvalOptions &options, int frames, 
         }
     }
     if (!num)
-        throw std::runtime_error("No clip in \"" + options.data + "\" has " + std::to_string(frames) + " frames that can be read.");
+        throw std::runtime_error("No clip in \"" + options.data + "\" has " +
+                                 std::to_string(frames) + " frames that can be read.");
     return left_out;
 }
 
@@ -100,29 +106,36 @@ int evaluate_ahead(const EvalOptions &options)
 {
     const char *const methods[] = {"mardini", "last frame", "linear motion"};
     std::vector<std::vector<Sum>> sums(3, std::vector<Sum>(static_cast<size_t>(options.ahead)));
-    const int left_out = for_each_clip(options, options.frames + options.ahead, [&](const Clip &clip) {
-        const size_t n = static_cast<size_t>(options.frames);
-        const std::vector<Frame> given(clip.frames.begin(), clip.frames.begin() + options.frames);
-        const std::vector<Frame> made = by_filter(given, clip.rate, options.filter, {{"mode", "extend"}, {"frames", std::to_string(options.ahead)}});
-        const Blocks blocks = match_blocks(plane_of(given[n - 2], 0), plane_of(given[n - 1], 0));
-        std::printf("%-20s", clip.name.c_str());
-        for (size_t k = 0; k < sums[0].size(); k++) {
-            const Plane truth = plane_of(clip.frames[n + k], 0);
-            const Frame linear = carry_on(given[n - 1], blocks, static_cast<int>(k) + 1);
-            sums[0][k].add(plane_of(made.at(n + k), 0), truth);
-            sums[1][k].add(plane_of(given[n - 1], 0), truth);
-            sums[2][k].add(plane_of(linear, 0), truth);
-            std::printf(" %6.2f", psnr(mean_squared_error(plane_of(made[n + k], 0), truth)));
-        }
-        std::printf("\n");
-        std::fflush(stdout);
-    });
+    const int left_out =
+        for_each_clip(options, options.frames + options.ahead, [&](const Clip &clip) {
+            const size_t n = static_cast<size_t>(options.frames);
+            const std::vector<Frame> given(clip.frames.begin(),
+                                           clip.frames.begin() + options.frames);
+            const std::vector<Frame> made =
+                by_filter(given, clip.rate, options.filter,
+                          {{"mode", "extend"}, {"frames", std::to_string(options.ahead)}});
+            const Blocks blocks =
+                match_blocks(plane_of(given[n - 2], 0), plane_of(given[n - 1], 0));
+            std::printf("%-20s", clip.name.c_str());
+            for (size_t k = 0; k < sums[0].size(); k++) {
+                const Plane truth = plane_of(clip.frames[n + k], 0);
+                const Frame linear = carry_on(given[n - 1], blocks, static_cast<int>(k) + 1);
+                sums[0][k].add(plane_of(made.at(n + k), 0), truth);
+                sums[1][k].add(plane_of(given[n - 1], 0), truth);
+                sums[2][k].add(plane_of(linear, 0), truth);
+                std::printf(" %6.2f", psnr(mean_squared_error(plane_of(made[n + k], 0), truth)));
+            }
+            std::printf("\n");
+            std::fflush(stdout);
+        });
     for (size_t m = 0; m < 3; m++) {
-        std::printf("\n%s\n%-8s %8s %8s %10s %12s\n", methods[m], "ahead", "PSNR-Y", "SSIM-Y", "sharpness", "mean of luma");
+        std::printf("\n%s\n%-8s %8s %8s %10s %12s\n", methods[m], "ahead", "PSNR-Y", "SSIM-Y",
+                    "sharpness", "mean of luma");
         for (size_t k = 0; k < sums[m].size(); k++) {
             const Sum &s = sums[m][k];
-            std::printf("%-8zu %8.2f %8.4f %10.3f %12.4f\n", k + 1, s.psnr_y / s.count, s.ssim_y / s.count,
-                        s.gradient / std::max(1e-12, s.true_gradient), s.brightness / std::max(1e-12, s.true_brightness));
+            std::printf("%-8zu %8.2f %8.4f %10.3f %12.4f\n", k + 1, s.psnr_y / s.count,
+                        s.ssim_y / s.count, s.gradient / std::max(1e-12, s.true_gradient),
+                        s.brightness / std::max(1e-12, s.true_brightness));
         }
     }
     return left_out;
@@ -142,18 +155,23 @@ int evaluate_chain(const EvalOptions &options)
     std::vector<Drifted> sums(told.size());
     int clips = 0;
     auto print = [&](const std::string &name, int windows, const Drifted &d) {
-        std::printf("%-20s %8d %8d %8.4f %9.4f %10.3f\n", name.c_str(), windows, windows * window, d.mean, d.contrast, d.sharpness);
+        std::printf("%-20s %8d %8d %8.4f %9.4f %10.3f\n", name.c_str(), windows, windows * window,
+                    d.mean, d.contrast, d.sharpness);
     };
-    std::printf("%-20s %8s %8s %8s %9s %10s\n", "of the last given", "windows", "frames", "mean", "contrast", "sharpness");
+    std::printf("%-20s %8s %8s %8s %9s %10s\n", "of the last given", "windows", "frames", "mean",
+                "contrast", "sharpness");
     const int left_out = for_each_clip(options, options.frames, [&](const Clip &clip) {
-        const std::vector<Frame> made = by_filter(clip.frames, clip.rate, options.filter,
-                                                  {{"mode", "extend"}, {"frames", std::to_string(options.chain * window)}});
+        const std::vector<Frame> made =
+            by_filter(clip.frames, clip.rate, options.filter,
+                      {{"mode", "extend"}, {"frames", std::to_string(options.chain * window)}});
         const Plane last = plane_of(clip.frames.back(), 0);
         const auto [mean, contrast] = moments(last);
         for (size_t k = 0; k < told.size(); k++) {
-            const Plane far = plane_of(made.at(clip.frames.size() + static_cast<size_t>(told[k] * window) - 1), 0);
+            const Plane far = plane_of(
+                made.at(clip.frames.size() + static_cast<size_t>(told[k] * window) - 1), 0);
             const auto [far_mean, far_contrast] = moments(far);
-            const Drifted d{far_mean / std::max(1e-12, mean), far_contrast / std::max(1e-12, contrast),
+            const Drifted d{far_mean / std::max(1e-12, mean),
+                            far_contrast / std::max(1e-12, contrast),
                             gradient(far) / std::max(1e-12, gradient(last))};
             print(clip.name, told[k], d);
             for (auto field : {&Drifted::mean, &Drifted::contrast, &Drifted::sharpness})
@@ -177,13 +195,16 @@ int evaluate_levels(const EvalOptions &options)
     int factor = 1;
     std::string levels;
     std::vector<Step> by_levels;
-    auto slower = [&](int times) { return filter_step({{"mode", "slowmo"}, {"factor", std::to_string(times)}}, filter); };
+    auto slower = [&](int times) {
+        return filter_step({{"mode", "slowmo"}, {"factor", std::to_string(times)}}, filter);
+    };
     for (int level : options.levels) {
         factor *= level;
         levels += (levels.empty() ? "" : ", then ") + std::to_string(level) + "x";
         by_levels.push_back(slower(level));
     }
-    const std::pair<std::string, std::vector<Step>> ways[] = {{std::to_string(factor) + "x at once", {slower(factor)}}, {levels, by_levels}};
+    const std::pair<std::string, std::vector<Step>> ways[] = {
+        {std::to_string(factor) + "x at once", {slower(factor)}}, {levels, by_levels}};
     std::vector<Sum> sums(2);
     double jerks[3] = {};
     int clips = 0;
@@ -193,7 +214,8 @@ int evaluate_levels(const EvalOptions &options)
         for (size_t m = 0; m < 2; m++) {
             const std::vector<Frame> made = run(given, clip.rate, ways[m].second, filter.threads);
             if (made.size() != clip.frames.size())
-                throw std::runtime_error("Of " + clip.name + " " + std::to_string(made.size()) + " frames were made, " +
+                throw std::runtime_error("Of " + clip.name + " " + std::to_string(made.size()) +
+                                         " frames were made, " +
                                          std::to_string(clip.frames.size()) + " are wanted.");
             for (size_t k = 1; k + 1 < made.size(); k++)
                 sums[m].add(plane_of(made[k], 0), plane_of(clip.frames[k], 0));
@@ -201,11 +223,13 @@ int evaluate_levels(const EvalOptions &options)
         }
         clips++;
     });
-    std::printf("%-20s %8s %8s %10s %8s\n", "mean of all clips", "PSNR-Y", "SSIM-Y", "sharpness", "jerk");
+    std::printf("%-20s %8s %8s %10s %8s\n", "mean of all clips", "PSNR-Y", "SSIM-Y", "sharpness",
+                "jerk");
     for (size_t m = 0; m < 2; m++) {
         const Sum &s = sums[m];
-        std::printf("%-20s %8.2f %8.4f %10.3f %8.2f\n", ways[m].first.c_str(), s.psnr_y / s.count, s.ssim_y / s.count,
-                    s.gradient / std::max(1e-12, s.true_gradient), jerks[m] / clips);
+        std::printf("%-20s %8.2f %8.4f %10.3f %8.2f\n", ways[m].first.c_str(), s.psnr_y / s.count,
+                    s.ssim_y / s.count, s.gradient / std::max(1e-12, s.true_gradient),
+                    jerks[m] / clips);
     }
     std::printf("%-20s %8s %8s %10s %8.2f\n", "the truth", "", "", "", jerks[2] / clips);
     return left_out;
@@ -213,12 +237,16 @@ int evaluate_levels(const EvalOptions &options)
 
 int evaluate_join(const EvalOptions &options)
 {
-    std::printf("%-20s %10s %10s %10s %10s\n", "clip", "inside", "varies by", "join", "join/inside");
+    std::printf("%-20s %10s %10s %10s %10s\n", "clip", "inside", "varies by", "join",
+                "join/inside");
     const int left_out = for_each_clip(options, options.frames, [&](const Clip &clip) {
         const std::vector<Frame> &given = clip.frames;
-        std::vector<Frame> loop = by_filter(given, clip.rate, options.filter, {{"mode", "loop"}, {"frames", std::to_string(options.join)}});
+        std::vector<Frame> loop =
+            by_filter(given, clip.rate, options.filter,
+                      {{"mode", "loop"}, {"frames", std::to_string(options.join)}});
         if (loop.size() != given.size() + static_cast<size_t>(options.join))
-            throw std::runtime_error("The loop of " + clip.name + " has " + std::to_string(loop.size()) + " frames.");
+            throw std::runtime_error("The loop of " + clip.name + " has " +
+                                     std::to_string(loop.size()) + " frames.");
         loop.push_back(given[0]);
         double inside = 0, squares = 0, join = 0;
         for (size_t k = 0; k + 1 < loop.size(); k++) {
@@ -232,8 +260,9 @@ int evaluate_join(const EvalOptions &options)
         inside /= n;
         join /= options.join + 1;
         std::printf("%-20s %10.2f %9.0f%% %10.2f %10.2f\n", clip.name.c_str(), inside,
-                    100 * std::sqrt(std::max(0.0, squares / n - inside * inside)) / std::max(1e-12, inside), join,
-                    join / std::max(1e-12, inside));
+                    100 * std::sqrt(std::max(0.0, squares / n - inside * inside)) /
+                        std::max(1e-12, inside),
+                    join, join / std::max(1e-12, inside));
         std::fflush(stdout);
     });
     return left_out;

@@ -30,7 +30,8 @@ std::vector<Made> make_by_filter(const std::vector<Frame> &given, AVRational rat
                                  const FilterOptions &options)
 {
     const AVRational finer = av_mul_q(rate, {factor, 1});
-    const Step step = filter_step({{"fps", std::to_string(finer.num) + "/" + std::to_string(finer.den)}}, options);
+    const Step step = filter_step(
+        {{"fps", std::to_string(finer.num) + "/" + std::to_string(finer.den)}}, options);
     std::vector<Made> out((given.size() - 1) * factor + 1);
     run(given, rate, {step}, options.threads, [&](const Frame &frame, double time) {
         const double position = time * av_q2d(finer);
@@ -39,8 +40,10 @@ std::vector<Made> make_by_filter(const std::vector<Frame> &given, AVRational rat
         if (i >= out.size())
             return;
         if (std::abs(position - static_cast<double>(i)) > 0.05 || out[i].frame)
-            throw std::runtime_error("The filter's frame at " + std::to_string(time) + " s is none of those asked for.");
-        const AVDictionaryEntry *confidence = av_dict_get(frame->metadata, "lavfi.mardini.confidence", nullptr, 0);
+            throw std::runtime_error("The filter's frame at " + std::to_string(time) +
+                                     " s is none of those asked for.");
+        const AVDictionaryEntry *confidence =
+            av_dict_get(frame->metadata, "lavfi.mardini.confidence", nullptr, 0);
         out[i].frame = frame;
         out[i].confidence = confidence ? std::atof(confidence->value) : 1;
         out[i].held = av_dict_get(frame->metadata, "lavfi.mardini.cut", nullptr, 0) != nullptr;
@@ -65,8 +68,10 @@ Geometry geometry_of(const Frame &frame)
 {
     const Geometry g({frame->width, frame->height, MARDINI_COLOR_YUV, 0, 8, 1, 1, 0, 0, 0});
     if (g.reduction > 1 || frame->format != AV_PIX_FMT_YUV420P)
-        throw std::runtime_error("For the network alone, frames must be yuv420p with a shorter side of at most " +
-                                 std::to_string(motion_side) + "; use --max-height " + std::to_string(motion_side) + ".");
+        throw std::runtime_error(
+            "For the network alone, frames must be yuv420p with a shorter side of at most " +
+            std::to_string(motion_side) + "; use --max-height " + std::to_string(motion_side) +
+            ".");
     return g;
 }
 
@@ -83,7 +88,7 @@ namespace {
 /// Given frames as the network sees them, and where scenes change.
 struct Prepared {
     Geometry geometry;
-    std::vector<Tensor> packed;  ///< (1,6,h,w)
+    std::vector<Tensor> packed;   ///< (1,6,h,w)
     std::vector<bool> cut_before; ///< a new scene starts with the frame
 
     Prepared(Network &network, const std::vector<Frame> &given) : geometry(geometry_of(given.at(0)))
@@ -118,11 +123,14 @@ std::vector<Made> make_by_network(Network &network, const std::vector<Frame> &gi
         // As in the filter: two given frames on either side, none beyond a cut.
         const int from = i > 0 && !prepared.cut_before[i] ? i - 1 : i;
         const int to = i + 2 <= last && !prepared.cut_before[i + 2] ? i + 2 : i + 1;
-        std::vector<Tensor> window(prepared.packed.begin() + from, prepared.packed.begin() + to + 1);
+        std::vector<Tensor> window(prepared.packed.begin() + from,
+                                   prepared.packed.begin() + to + 1);
         Tensor times = at::arange(from - i, to - i + 1, at::kFloat).view({1, -1}) * positions;
         for (int k = 1; k < factor; k++) {
-            Tensor time = at::full({1, 1}, static_cast<float>(k) * positions / static_cast<float>(factor));
-            Output o = network->forward(at::cat(window).unsqueeze(0), times, time, false, Sampling::Bicubic, ablation);
+            Tensor time =
+                at::full({1, 1}, static_cast<float>(k) * positions / static_cast<float>(factor));
+            Output o = network->forward(at::cat(window).unsqueeze(0), times, time, false,
+                                        Sampling::Bicubic, ablation);
             Made made{like(given[i])};
             for (int p = 0; p < 3; p++)
                 store_plane(g, unpack_change(g, o.frames, p), 0, planes_of(made.frame), p);
@@ -147,9 +155,11 @@ std::vector<Made> make_by_blend(const std::vector<Frame> &given, int factor)
                 const Plane a = plane_of(given[i], p), b = plane_of(given[i + 1], p);
                 for (int y = 0; y < a.height; y++) {
                     const uint8_t *from = a.data + y * a.stride, *to = b.data + y * b.stride;
-                    uint8_t *row = made.frame->data[p] + static_cast<ptrdiff_t>(y) * made.frame->linesize[p];
+                    uint8_t *row =
+                        made.frame->data[p] + static_cast<ptrdiff_t>(y) * made.frame->linesize[p];
                     for (int x = 0; x < a.width; x++)
-                        row[x] = static_cast<uint8_t>(std::floor((1 - t) * from[x] + t * to[x] + 0.5));
+                        row[x] =
+                            static_cast<uint8_t>(std::floor((1 - t) * from[x] + t * to[x] + 0.5));
                 }
             }
             out.push_back(std::move(made));

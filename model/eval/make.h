@@ -18,19 +18,21 @@ struct Made {
 
 /// What the filter is told. An empty string or -1 asks the library.
 struct FilterOptions {
-    std::string model;     ///< checkpoint or preset
+    std::string model; ///< checkpoint or preset
     std::string device;
     std::string precision; ///< auto, fp32, bf16
     int steps = -1;
     int64_t seed = -1;
-    int threads = 0;       ///< 0: as many as cores
-    bool cuts = true;      ///< look for scene cuts
+    int threads = 0;  ///< 0: as many as cores
+    bool cuts = true; ///< look for scene cuts
 };
 
 /// The filter with the options of a job and those that were told.
-Step filter_step(std::vector<std::pair<std::string, std::string>> job, const FilterOptions &options);
+Step filter_step(std::vector<std::pair<std::string, std::string>> job,
+                 const FilterOptions &options);
 
-/// What a yuv420p frame with a shorter side of at most 400 is to the network, and its planes packed. (1,6,h,w)
+/// What a yuv420p frame with a shorter side of at most 400 is to the network, and its planes
+/// packed. (1,6,h,w)
 Geometry geometry_of(const Frame &frame);
 Tensor packed_of(const Geometry &geometry, const Frame &frame);
 
@@ -40,8 +42,9 @@ Tensor packed_of(const Geometry &geometry, const Frame &frame);
 std::vector<Made> make_by_filter(const std::vector<Frame> &given, AVRational rate, int factor,
                                  const FilterOptions &options);
 
-/// By the network in float32, for what the filter cannot do: a part switched off. With nothing switched off the result
-/// is the filter's in fp32 within one code. yuv420p, shorter side up to 400.
+/// By the network in float32, for what the filter cannot do: a part switched off. With nothing
+/// switched off the result is the filter's in fp32 within one code. yuv420p, shorter side up to
+/// 400.
 std::vector<Made> make_by_network(Network &network, const std::vector<Frame> &given, int factor,
                                   const Ablation &ablation);
 

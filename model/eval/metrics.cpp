@@ -90,7 +90,8 @@ double ssim(const Plane &made, const Plane &truth)
             for (int k = 0; k < window; k++)
                 m.add(g[k], filtered[static_cast<size_t>(y + k) * w + x]);
             const double xx = m.xx - m.x * m.x, yy = m.yy - m.y * m.y, xy = m.xy - m.x * m.y;
-            total += (2 * m.x * m.y + c1) * (2 * xy + c2) / ((m.x * m.x + m.y * m.y + c1) * (xx + yy + c2));
+            total += (2 * m.x * m.y + c1) * (2 * xy + c2) /
+                     ((m.x * m.x + m.y * m.y + c1) * (xx + yy + c2));
         }
     return total / (static_cast<double>(w) * h);
 }
@@ -99,7 +100,8 @@ double gradient(const Plane &plane)
 {
     double sum = 0;
     for (int y = 1; y + 1 < plane.height; y++) {
-        const uint8_t *above = line(plane, y - 1), *here = line(plane, y), *below = line(plane, y + 1);
+        const uint8_t *above = line(plane, y - 1), *here = line(plane, y),
+                      *below = line(plane, y + 1);
         for (int x = 1; x + 1 < plane.width; x++) {
             const int dx = here[x + 1] - here[x - 1], dy = below[x] - above[x];
             sum += std::sqrt(static_cast<double>(dx * dx + dy * dy)) / 2;
@@ -108,11 +110,13 @@ double gradient(const Plane &plane)
     return sum / (static_cast<double>(plane.width - 2) * (plane.height - 2));
 }
 
-double temporal_error(const Plane &made0, const Plane &made1, const Plane &truth0, const Plane &truth1)
+double temporal_error(const Plane &made0, const Plane &made1, const Plane &truth0,
+                      const Plane &truth1)
 {
     int64_t sum = 0;
     for (int y = 0; y < truth0.height; y++) {
-        const uint8_t *m0 = line(made0, y), *m1 = line(made1, y), *t0 = line(truth0, y), *t1 = line(truth1, y);
+        const uint8_t *m0 = line(made0, y), *m1 = line(made1, y), *t0 = line(truth0, y),
+                      *t1 = line(truth1, y);
         for (int x = 0; x < truth0.width; x++)
             sum += std::abs((m1[x] - m0[x]) - (t1[x] - t0[x]));
     }
@@ -124,7 +128,8 @@ static std::vector<double> ranks(const std::vector<double> &values)
 {
     std::vector<size_t> order(values.size());
     std::iota(order.begin(), order.end(), 0);
-    std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return values[a] < values[b]; });
+    std::sort(order.begin(), order.end(),
+              [&](size_t a, size_t b) { return values[a] < values[b]; });
     std::vector<double> out(values.size());
     for (size_t first = 0, last; first < order.size(); first = last) {
         for (last = first + 1; last < order.size() && values[order[last]] == values[order[first]];)

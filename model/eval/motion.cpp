@@ -12,16 +12,21 @@ static constexpr int reach = 24, margin = 4;
 
 const std::pair<int, int> &Blocks::at(int x, int y) const
 {
-    return vectors[static_cast<size_t>(std::min(y / side, height - 1)) * width + std::min(x / side, width - 1)];
+    return vectors[static_cast<size_t>(std::min(y / side, height - 1)) * width +
+                   std::min(x / side, width - 1)];
 }
 
-/// Sum of absolute differences of the block and `margin` around it, with a pixel's worth for each pixel of motion.
+/// Sum of absolute differences of the block and `margin` around it, with a pixel's worth for each
+/// pixel of motion.
 static int difference(const Plane &a, const Plane &b, int x0, int y0, int dx, int dy, int best)
 {
     int sum = 2 * (std::abs(dx) + std::abs(dy));
-    for (int y = std::max(y0 - margin, 0); y < std::min(y0 + Blocks::side + margin, b.height) && sum < best; y++) {
-        const int from = std::max(x0 - margin, 0), to = std::min(x0 + Blocks::side + margin, b.width);
-        const uint8_t *p = b.data + y * b.stride, *q = a.data + std::clamp(y - dy, 0, a.height - 1) * a.stride;
+    for (int y = std::max(y0 - margin, 0);
+         y < std::min(y0 + Blocks::side + margin, b.height) && sum < best; y++) {
+        const int from = std::max(x0 - margin, 0),
+                  to = std::min(x0 + Blocks::side + margin, b.width);
+        const uint8_t *p = b.data + y * b.stride,
+                      *q = a.data + std::clamp(y - dy, 0, a.height - 1) * a.stride;
         if (from - dx >= 0 && to - dx <= a.width)
             for (int x = from; x < to; x++)
                 sum += std::abs(p[x] - q[x - dx]);
@@ -34,14 +39,17 @@ static int difference(const Plane &a, const Plane &b, int x0, int y0, int dx, in
 
 Blocks match_blocks(const Plane &earlier, const Plane &later)
 {
-    Blocks out{std::max(1, later.width / Blocks::side), std::max(1, later.height / Blocks::side), {}};
+    Blocks out{
+        std::max(1, later.width / Blocks::side), std::max(1, later.height / Blocks::side), {}};
     for (int y = 0; y < out.height; y++) {
         for (int x = 0; x < out.width; x++) {
             std::pair<int, int> best{0, 0};
-            int least = difference(earlier, later, x * Blocks::side, y * Blocks::side, 0, 0, INT32_MAX);
+            int least =
+                difference(earlier, later, x * Blocks::side, y * Blocks::side, 0, 0, INT32_MAX);
             for (int dy = -reach; dy <= reach; dy++) {
                 for (int dx = -reach; dx <= reach; dx++) {
-                    const int d = difference(earlier, later, x * Blocks::side, y * Blocks::side, dx, dy, least);
+                    const int d = difference(earlier, later, x * Blocks::side, y * Blocks::side, dx,
+                                             dy, least);
                     if (d < least)
                         least = d, best = {dx, dy};
                 }
@@ -79,7 +87,8 @@ Frame carry_on(const Frame &last, const Blocks &blocks, int steps)
         uint8_t *row = out->data[0] + static_cast<ptrdiff_t>(y) * out->linesize[0];
         for (int x = 0; x < from.width; x++) {
             const size_t at = static_cast<size_t>(y) * from.width + x;
-            row[x] = count[at] ? static_cast<uint8_t>((sum[at] + count[at] / 2) / count[at]) : from.data[y * from.stride + x];
+            row[x] = count[at] ? static_cast<uint8_t>((sum[at] + count[at] / 2) / count[at])
+                               : from.data[y * from.stride + x];
         }
     }
     return out;

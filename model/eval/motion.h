@@ -9,8 +9,9 @@ namespace mardini::eval {
 
 struct Blocks {
     static constexpr int side = 8; ///< pixels
-    int width, height;             ///< in blocks; what is left at the right and below belongs to the last ones
-    std::vector<std::pair<int, int>> vectors; ///< x y, pixels from the earlier frame to the later, row by row
+    int width, height; ///< in blocks; what is left at the right and below belongs to the last ones
+    std::vector<std::pair<int, int>>
+        vectors; ///< x y, pixels from the earlier frame to the later, row by row
 
     const std::pair<int, int> &at(int x, int y) const;
 };
@@ -21,7 +22,8 @@ Blocks match_blocks(const Plane &earlier, const Plane &later);
 /// Mean length of the vectors, pixels.
 double speed(const Blocks &blocks);
 
-/// Luma `steps` frames after `last`, each block of it going on along its vector; what no block reaches stays.
+/// Luma `steps` frames after `last`, each block of it going on along its vector; what no block
+/// reaches stays.
 Frame carry_on(const Frame &last, const Blocks &blocks, int steps);
 
 } // namespace mardini::eval

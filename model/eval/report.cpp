@@ -67,15 +67,15 @@ double confidence_correlation(const Evaluation &e, int factor)
 
 void print_heading(std::FILE *out)
 {
-    std::fprintf(out, "%-24s %-26s %4s %6s  %6s %6s  %5s %6s\n", "clip", "method", "", "frames", "PSNR-Y", "SSIM-Y",
-                 "sharp", "dt err");
+    std::fprintf(out, "%-24s %-26s %4s %6s  %6s %6s  %5s %6s\n", "clip", "method", "", "frames",
+                 "PSNR-Y", "SSIM-Y", "sharp", "dt err");
 }
 
-static void print(std::FILE *out, const std::string &name, const std::string &method, int factor, size_t count,
-                  const Figures &f)
+static void print(std::FILE *out, const std::string &name, const std::string &method, int factor,
+                  size_t count, const Figures &f)
 {
-    std::fprintf(out, "%-24s %-26s %3dx %6zu  %6.2f %6.4f  %5.3f %6.2f\n", name.c_str(), method.c_str(), factor, count,
-                 f.psnr_y, f.ssim_y, f.sharpness, f.temporal);
+    std::fprintf(out, "%-24s %-26s %3dx %6zu  %6.2f %6.4f  %5.3f %6.2f\n", name.c_str(),
+                 method.c_str(), factor, count, f.psnr_y, f.ssim_y, f.sharpness, f.temporal);
 }
 
 void print_row(std::FILE *out, const Score &s)
@@ -88,11 +88,12 @@ void print_row(std::FILE *out, const Score &s)
 
 void print_summary(std::FILE *out, const Evaluation &e)
 {
-    std::fprintf(out, "\n%-24s %-26s %4s %6s  %6s %6s  %5s %6s\n", "mean of", "method", "", "clips", "PSNR-Y", "SSIM-Y",
-                 "sharp", "dt err");
+    std::fprintf(out, "\n%-24s %-26s %4s %6s  %6s %6s  %5s %6s\n", "mean of", "method", "", "clips",
+                 "PSNR-Y", "SSIM-Y", "sharp", "dt err");
     for (const MeanRow &row : means(e))
         print(out, row.group, row.method, row.factor, row.clips, row.figures);
-    std::fprintf(out, "\nrank correlation of confidence with PSNR-Y, all made frames: %.3f (", confidence_correlation(e));
+    std::fprintf(out, "\nrank correlation of confidence with PSNR-Y, all made frames: %.3f (",
+                 confidence_correlation(e));
     std::set<int> factors;
     for (const Score &s : e.scores)
         factors.insert(s.factor);
@@ -113,14 +114,16 @@ static ordered_json number(double value)
 
 static ordered_json to_json(const Figures &f)
 {
-    return {{"psnr_y", number(f.psnr_y)}, {"ssim_y", number(f.ssim_y)}, {"sharpness", number(f.sharpness)},
+    return {{"psnr_y", number(f.psnr_y)},
+            {"ssim_y", number(f.ssim_y)},
+            {"sharpness", number(f.sharpness)},
             {"temporal_error", number(f.temporal)}};
 }
 
 static ordered_json to_json(const Score &s)
 {
-    ordered_json j = {{"clip", s.clip},     {"method", s.method}, {"factor", s.factor},
-                      {"width", s.width},   {"height", s.height}, {"frames", s.frames.size()},
+    ordered_json j = {{"clip", s.clip},   {"method", s.method}, {"factor", s.factor},
+                      {"width", s.width}, {"height", s.height}, {"frames", s.frames.size()},
                       {"held", s.held}};
     j.update(to_json(s.figures));
     for (const FrameScore &f : s.frames) {
@@ -141,7 +144,10 @@ void write_json(const std::string &path, const Evaluation &e)
     ordered_json root;
     root["settings"] = e.settings;
     for (const MeanRow &row : means(e)) {
-        ordered_json j = {{"group", row.group}, {"method", row.method}, {"factor", row.factor}, {"clips", row.clips}};
+        ordered_json j = {{"group", row.group},
+                          {"method", row.method},
+                          {"factor", row.factor},
+                          {"clips", row.clips}};
         j.update(to_json(row.figures));
         root["means"].push_back(std::move(j));
     }

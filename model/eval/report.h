@@ -22,9 +22,10 @@ struct Sample {
 using Groups = std::vector<std::pair<std::string, std::vector<std::string>>>;
 
 struct Evaluation {
-    std::map<std::string, std::string> settings; ///< what was run: model, its hash, frames and so on
-    std::vector<Score> scores;                   ///< of the first method first, clip by clip
-    std::vector<Sample> samples;                 ///< of the first method
+    std::map<std::string, std::string>
+        settings;                ///< what was run: model, its hash, frames and so on
+    std::vector<Score> scores;   ///< of the first method first, clip by clip
+    std::vector<Sample> samples; ///< of the first method
     Groups groups;
 };
 
@@ -38,11 +39,13 @@ struct MeanRow {
 };
 std::vector<MeanRow> means(const Evaluation &evaluation);
 
-/// Rank correlation of confidence with PSNR over the first method's made frames; factor 0: of all factors.
+/// Rank correlation of confidence with PSNR over the first method's made frames; factor 0: of all
+/// factors.
 double confidence_correlation(const Evaluation &evaluation, int factor = 0);
 
 /// Pictures of the middle dropped frame, for the page.
-Sample make_sample(const Score &score, const std::vector<Frame> &truth, const std::vector<Made> &made);
+Sample make_sample(const Score &score, const std::vector<Frame> &truth,
+                   const std::vector<Made> &made);
 
 void print_heading(std::FILE *out);
 void print_row(std::FILE *out, const Score &score);

@@ -31,7 +31,8 @@ static Frame difference(const Frame &made, const Frame &truth)
     return out;
 }
 
-Sample make_sample(const Score &score, const std::vector<Frame> &truth, const std::vector<Made> &made)
+Sample make_sample(const Score &score, const std::vector<Frame> &truth,
+                   const std::vector<Made> &made)
 {
     const FrameScore &middle = score.frames.at(score.frames.size() / 2);
     const size_t i = static_cast<size_t>(middle.index), start = i - i % score.factor;
@@ -55,16 +56,22 @@ static std::string escaped(const std::string &text)
 {
     std::string out;
     for (char c : text)
-        out += c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '&' ? "&amp;" : c == '"' ? "&quot;" : std::string(1, c);
+        out += c == '<'   ? "&lt;"
+               : c == '>' ? "&gt;"
+               : c == '&' ? "&amp;"
+               : c == '"' ? "&quot;"
+                          : std::string(1, c);
     return out;
 }
 
 static std::string image(const std::vector<uint8_t> &jpeg, const std::string &alt)
 {
     std::string base64(AV_BASE64_SIZE(jpeg.size()), '\0');
-    av_base64_encode(base64.data(), static_cast<int>(base64.size()), jpeg.data(), static_cast<int>(jpeg.size()));
+    av_base64_encode(base64.data(), static_cast<int>(base64.size()), jpeg.data(),
+                     static_cast<int>(jpeg.size()));
     base64.resize(base64.find('\0')); // the size counts the closing zero
-    return "<img loading=lazy alt=\"" + escaped(alt) + "\" src=\"data:image/jpeg;base64," + base64 + "\">";
+    return "<img loading=lazy alt=\"" + escaped(alt) + "\" src=\"data:image/jpeg;base64," + base64 +
+           "\">";
 }
 
 static std::string cells(const Figures &f)
@@ -98,45 +105,55 @@ static std::string sample_section(const Sample &s)
     auto figure = [](const std::string &picture, const std::string &caption) {
         return "<figure>" + picture + "<figcaption>" + caption + "</figcaption></figure>\n";
     };
-    return text("<h3>%dx, frame %d: %.2f dB</h3>\n<div class=row><div>", s.factor, s.index, s.psnr_y) +
+    return text("<h3>%dx, frame %d: %.2f dB</h3>\n<div class=row><div>", s.factor, s.index,
+                s.psnr_y) +
            "<div class=pair>" + image(s.truth, name + ", the true frame") + "<div class=made>" +
            image(s.made, name + ", the made frame") +
-           "</div></div><input type=range min=0 max=100 value=50 aria-label=\"true frame to the left, made frame to the "
-           "right\" oninput=\"this.previousElementSibling.style.setProperty('--at', this.value + '%')\">"
+           "</div></div><input type=range min=0 max=100 value=50 aria-label=\"true frame to the "
+           "left, made frame to the "
+           "right\" oninput=\"this.previousElementSibling.style.setProperty('--at', this.value + "
+           "'%')\">"
            "<div class=ends><span>true</span><span>made</span></div></div>\n<div class=side>" +
            figure(image(s.before, name + ", given before"), "given before") +
            figure(image(s.after, name + ", given after"), "given after") +
-           figure(image(s.difference, name + ", made less true"), "made less true, four times") + "</div></div>\n";
+           figure(image(s.difference, name + ", made less true"), "made less true, four times") +
+           "</div></div>\n";
 }
 
 void write_html(const std::string &path, const Evaluation &e)
 {
     std::ofstream out(path, std::ios::binary);
     out << "<!doctype html>\n<html lang=en><meta charset=utf-8>"
-           "<meta name=viewport content=\"width=device-width, initial-scale=1\">\n<title>mardini eval</title>\n<style>"
+           "<meta name=viewport content=\"width=device-width, initial-scale=1\">\n<title>mardini "
+           "eval</title>\n<style>"
         << style << "</style>\n<h1>mardini eval</h1>\n<p>";
     for (const auto &[name, value] : e.settings)
         out << escaped(name) << ": " << escaped(value) << "<br>\n";
-    out << "<p>Frames were dropped, made again and compared with the true ones. PSNR and SSIM of luma are higher for "
-           "the better; sharpness is the gradient over the true one's, 1 is right, less is blur; the temporal error "
-           "is lower for the better.\n<h2>Means</h2>\n<table><tr><th>mean of<th>method<th>factor<th>clips<th>PSNR-Y"
+    out << "<p>Frames were dropped, made again and compared with the true ones. PSNR and SSIM of "
+           "luma are higher for "
+           "the better; sharpness is the gradient over the true one's, 1 is right, less is blur; "
+           "the temporal error "
+           "is lower for the better.\n<h2>Means</h2>\n<table><tr><th>mean "
+           "of<th>method<th>factor<th>clips<th>PSNR-Y"
            "<th>SSIM-Y<th>sharpness<th>temporal error\n";
     for (const MeanRow &row : means(e))
-        out << "<tr><td>" << escaped(row.group) << "<td>" << escaped(row.method) << "<td>" << row.factor << "x<td>"
-            << row.clips << cells(row.figures) << "\n";
-    out << text("</table>\n<p>Rank correlation of confidence with PSNR-Y over all made frames: %.3f\n",
-                confidence_correlation(e));
+        out << "<tr><td>" << escaped(row.group) << "<td>" << escaped(row.method) << "<td>"
+            << row.factor << "x<td>" << row.clips << cells(row.figures) << "\n";
+    out << text(
+        "</table>\n<p>Rank correlation of confidence with PSNR-Y over all made frames: %.3f\n",
+        confidence_correlation(e));
     std::string clip;
     for (const Score &s : e.scores) {
         if (s.clip == clip)
             continue;
         clip = s.clip;
-        out << "<h2>" << escaped(clip) << "</h2>\n<table><tr><th>factor<th>method<th>frames<th>PSNR-Y<th>SSIM-Y"
+        out << "<h2>" << escaped(clip)
+            << "</h2>\n<table><tr><th>factor<th>method<th>frames<th>PSNR-Y<th>SSIM-Y"
             << "<th>sharpness<th>temporal error\n";
         for (const Score &row : e.scores)
             if (row.clip == clip)
-                out << "<tr><td>" << row.factor << "x<td>" << escaped(row.method) << "<td>" << row.frames.size()
-                    << cells(row.figures) << "\n";
+                out << "<tr><td>" << row.factor << "x<td>" << escaped(row.method) << "<td>"
+                    << row.frames.size() << cells(row.figures) << "\n";
         out << "</table>\n";
         for (const Sample &sample : e.samples)
             if (sample.clip == clip)

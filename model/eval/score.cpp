@@ -11,7 +11,8 @@ Score score(const std::vector<Frame> &truth, const std::vector<Made> &made, int 
 {
     auto luma = [](const Frame &frame) { return plane_of(frame, 0); };
     auto step = [&](size_t i) {
-        return temporal_error(luma(made[i].frame), luma(made[i + 1].frame), luma(truth[i]), luma(truth[i + 1]));
+        return temporal_error(luma(made[i].frame), luma(made[i + 1].frame), luma(truth[i]),
+                              luma(truth[i + 1]));
     };
     Score out;
     out.factor = factor;
@@ -23,11 +24,14 @@ Score score(const std::vector<Frame> &truth, const std::vector<Made> &made, int 
         if (i % factor == 0)
             continue;
         const Plane m = luma(made.at(i).frame), t = luma(truth[i]);
-        FrameScore f{static_cast<int>(i), psnr(mean_squared_error(m, t)), ssim(m, t), gradient(m), gradient(t),
-                     {step(i - 1)}, made[i].confidence, made[i].held};
+        FrameScore f{static_cast<int>(i), psnr(mean_squared_error(m, t)),
+                     ssim(m, t),          gradient(m),
+                     gradient(t),         {step(i - 1)},
+                     made[i].confidence,  made[i].held};
         if (static_cast<int>(i % factor) == factor - 1)
             f.temporal.push_back(step(i));
-        out.figures.psnr_y += std::min(f.psnr_y, perfect); // one frame met exactly is not to drown the others
+        out.figures.psnr_y +=
+            std::min(f.psnr_y, perfect); // one frame met exactly is not to drown the others
         out.figures.ssim_y += f.ssim_y;
         gradients += f.gradient;
         true_gradients += f.true_gradient;

@@ -8,7 +8,7 @@
 namespace mardini::eval {
 
 struct FrameScore {
-    int index;              ///< on the clip's own time line
+    int index; ///< on the clip's own time line
     double psnr_y, ssim_y;
     double gradient, true_gradient;
     std::vector<double> temporal; ///< of the steps to this frame and, in the last of a gap, from it
@@ -18,10 +18,11 @@ struct FrameScore {
 
 /// Means of a clip at one factor, or of several clips, each weighing the same.
 struct Figures {
-    double psnr_y = 0;    ///< dB, mean of the frames', 100 where a frame is met exactly
+    double psnr_y = 0; ///< dB, mean of the frames', 100 where a frame is met exactly
     double ssim_y = 0;
-    double sharpness = 0; ///< gradient of the made frames over that of the true ones: below 1 is blur
-    double temporal = 0;  ///< codes
+    double sharpness =
+        0; ///< gradient of the made frames over that of the true ones: below 1 is blur
+    double temporal = 0; ///< codes
 };
 
 struct Score {

@@ -19,7 +19,8 @@ int reduction_of(int64_t width, int64_t height, int side)
 {
     // A wide strip is as costly to match as a large frame: three squares of that side are the most.
     const int64_t area = width * height, most = 3 * int64_t(side) * side;
-    int reduction = static_cast<int>(std::max<int64_t>(1, (std::min(width, height) + side - 1) / side));
+    int reduction =
+        static_cast<int>(std::max<int64_t>(1, (std::min(width, height) + side - 1) / side));
     while (area > most * reduction * reduction)
         reduction++;
     return reduction;
@@ -61,8 +62,8 @@ int64_t Geometry::padded_width(int plane) const
 }
 
 template <class Sample>
-static void load_rows(const uint8_t *data, ptrdiff_t stride, int64_t h, int64_t w, int64_t W, float middle,
-                      int64_t begin, int64_t end, float *out)
+static void load_rows(const uint8_t *data, ptrdiff_t stride, int64_t h, int64_t w, int64_t W,
+                      float middle, int64_t begin, int64_t end, float *out)
 {
     for (int64_t y = begin; y < end; y++) {
         const Sample *row = reinterpret_cast<const Sample *>(data + std::min(y, h - 1) * stride);
@@ -74,7 +75,8 @@ static void load_rows(const uint8_t *data, ptrdiff_t stride, int64_t h, int64_t 
 }
 
 /// Rows [first, first + count) of the padded plane.
-static Tensor load_plane_rows(const Geometry &g, const MardiniFrame &frame, int plane, int64_t first, int64_t count)
+static Tensor load_plane_rows(const Geometry &g, const MardiniFrame &frame, int plane,
+                              int64_t first, int64_t count)
 {
     const int64_t h = g.plane_height(plane), w = g.plane_width(plane), W = g.padded_width(plane);
     Tensor t = at::empty({1, 1, count, W}, torch::kFloat32);
@@ -122,15 +124,19 @@ Tensor pack(const Geometry &g, const std::vector<Tensor> &planes)
     return at::cat({at::pixel_unshuffle(luma, 2), cb, cr}, 1);
 }
 
-void pack_bands(const Geometry &g, const MardiniFrame &frame, const std::function<void(int64_t, const Tensor &)> &use)
+void pack_bands(const Geometry &g, const MardiniFrame &frame,
+                const std::function<void(int64_t, const Tensor &)> &use)
 {
     const int64_t unit = 32 * g.reduction;
-    // The rows of 4:1:0's chroma are interpolated for the packed frame, across what would be the edge of a band.
-    const int64_t rows = g.format.log2_chroma_height == 2 ? g.height : std::max<int64_t>(256 / unit, 1) * unit;
+    // The rows of 4:1:0's chroma are interpolated for the packed frame, across what would be the
+    // edge of a band.
+    const int64_t rows =
+        g.format.log2_chroma_height == 2 ? g.height : std::max<int64_t>(256 / unit, 1) * unit;
     for (int64_t first = 0; first < g.height; first += rows) {
         const int64_t count = std::min(rows, g.height - first);
         std::vector<Tensor> planes;
-        for (int p = 0; p < g.num_planes - (g.format.alpha ? 1 : 0); p++) { // pack() has no use for alpha
+        for (int p = 0; p < g.num_planes - (g.format.alpha ? 1 : 0);
+             p++) { // pack() has no use for alpha
             const int shift = g.is_chroma(p) ? g.format.log2_chroma_height : 0;
             planes.push_back(load_plane_rows(g, frame, p, first >> shift, count >> shift));
         }
@@ -141,7 +147,9 @@ void pack_bands(const Geometry &g, const MardiniFrame &frame, const std::functio
 Tensor reduced_frame(const Geometry &g, const MardiniFrame &frame)
 {
     std::vector<Tensor> bands;
-    pack_bands(g, frame, [&](int64_t, const Tensor &packed) { bands.push_back(reduce(packed, g.reduction)); });
+    pack_bands(g, frame, [&](int64_t, const Tensor &packed) {
+        bands.push_back(reduce(packed, g.reduction));
+    });
     return bands.size() == 1 ? bands[0] : at::cat(bands, 2);
 }
 
@@ -154,9 +162,11 @@ static void store_row(const float *from, int64_t w, float middle, float most, Sa
     }
 }
 
-void store_plane(const Geometry &g, const Tensor &values, int64_t first, const MardiniFrame &frame, int plane)
+void store_plane(const Geometry &g, const Tensor &values, int64_t first, const MardiniFrame &frame,
+                 int plane)
 {
-    const int64_t w = g.plane_width(plane), rows = std::min(values.size(2), g.plane_height(plane) - first);
+    const int64_t w = g.plane_width(plane),
+                  rows = std::min(values.size(2), g.plane_height(plane) - first);
     Tensor t = values.contiguous();
     const float *from = t.data_ptr<float>();
     const float middle = static_cast<float>(1 << (g.format.depth - 1)), most = 2 * middle - 1;
@@ -175,9 +185,11 @@ void store_plane(const Geometry &g, const Tensor &values, int64_t first, const M
 Tensor unpack_change(const Geometry &g, const Tensor &packed, int plane)
 {
     const int64_t h = packed.size(2), w = packed.size(3);
-    Tensor luma = at::pixel_shuffle(packed.slice(1, 0, 4), 2), cb = packed.slice(1, 4, 5), cr = packed.slice(1, 5, 6);
+    Tensor luma = at::pixel_shuffle(packed.slice(1, 0, 4), 2), cb = packed.slice(1, 4, 5),
+           cr = packed.slice(1, 5, 6);
     if (g.is_chroma(plane)) {
-        const int64_t H = 2 * h >> g.format.log2_chroma_height, W = 2 * w >> g.format.log2_chroma_width;
+        const int64_t H = 2 * h >> g.format.log2_chroma_height,
+                      W = 2 * w >> g.format.log2_chroma_width;
         Tensor c = plane == 1 ? cb : cr;
         if (H < h || W < w)
             return at::adaptive_avg_pool2d(c, {H, W});

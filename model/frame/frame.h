@@ -1,20 +1,22 @@
 // Planes <-> tensors: pixel format, depth, padding.
 //
-// The networks see every frame as "packed" Y'CbCr 4:2:0: six channels at half the luma size, the four luma samples of
-// each 2x2 square (Y00 Y01 Y10 Y11), Cb, Cr. A value is (code - middle) / middle, middle = 2^(depth-1), not clamped:
-// what lies outside the nominal range stays there. 4:2:0 keeps its chroma as it is; other subsamplings are averaged or
-// repeated, gray has neutral chroma, GBR goes through a fixed linear Y'CbCr.
+// The networks see every frame as "packed" Y'CbCr 4:2:0: six channels at half the luma size, the
+// four luma samples of each 2x2 square (Y00 Y01 Y10 Y11), Cb, Cr. A value is (code - middle) /
+// middle, middle = 2^(depth-1), not clamped: what lies outside the nominal range stays there. 4:2:0
+// keeps its chroma as it is; other subsamplings are averaged or repeated, gray has neutral chroma,
+// GBR goes through a fixed linear Y'CbCr.
 #pragma once
 
-#include "network/blocks.h"
 #include "mardini.h"
+#include "network/blocks.h"
 
 #include <functional>
 #include <vector>
 
 namespace mardini {
 
-/// Luma of GBR frames: the weights of BT.601, whatever the primaries; they only decide what the network sees.
+/// Luma of GBR frames: the weights of BT.601, whatever the primaries; they only decide what the
+/// network sees.
 namespace luma_weights {
 constexpr double red = 0.299, green = 0.587, blue = 0.114;
 constexpr double cb_scale = 0.5 / (1 - blue), cr_scale = 0.5 / (1 - red);
@@ -32,8 +34,8 @@ struct Geometry {
 
     MardiniFormat format;
     int num_planes;
-    int reduction;            ///< whole factor from the frame to the motion resolution
-    int64_t height, width;    ///< padded luma size, a multiple of 32 * reduction
+    int reduction;         ///< whole factor from the frame to the motion resolution
+    int64_t height, width; ///< padded luma size, a multiple of 32 * reduction
     /// Size of a plane as stored.
     int64_t plane_height(int plane) const;
     int64_t plane_width(int plane) const;
@@ -49,7 +51,8 @@ Tensor load_plane(const Geometry &geometry, const MardiniFrame &frame, int plane
 /// The planes of a frame, padded -> packed (1,6,height/2,width/2).
 Tensor pack(const Geometry &geometry, const std::vector<Tensor> &planes);
 
-/// The same of a frame on the processor, some rows at a time, so that no picture of floats is larger than that.
+/// The same of a frame on the processor, some rows at a time, so that no picture of floats is
+/// larger than that.
 /// @param use  takes the first packed row, a whole multiple of 16 * reduction, and the rows
 void pack_bands(const Geometry &geometry, const MardiniFrame &frame,
                 const std::function<void(int64_t first, const Tensor &packed)> &use);
@@ -57,12 +60,13 @@ void pack_bands(const Geometry &geometry, const MardiniFrame &frame,
 /// reduce() of pack_bands().
 Tensor reduced_frame(const Geometry &geometry, const MardiniFrame &frame);
 
-/// Round, clamp to the depth and store rows [first, last) of a plane from `values` (1,1,rows,>=width), whose row 0 is
-/// the plane's row `first`.
-void store_plane(const Geometry &geometry, const Tensor &values, int64_t first, const MardiniFrame &frame, int plane);
+/// Round, clamp to the depth and store rows [first, last) of a plane from `values`
+/// (1,1,rows,>=width), whose row 0 is the plane's row `first`.
+void store_plane(const Geometry &geometry, const Tensor &values, int64_t first,
+                 const MardiniFrame &frame, int plane);
 
-/// What a change of the packed frame means for plane `plane`, at the plane's size: packed (1,6,h,w) -> (1,1,H,W).
-/// 0 for alpha.
+/// What a change of the packed frame means for plane `plane`, at the plane's size: packed (1,6,h,w)
+/// -> (1,1,H,W). 0 for alpha.
 Tensor unpack_change(const Geometry &geometry, const Tensor &packed, int plane);
 
 } // namespace mardini

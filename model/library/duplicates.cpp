@@ -7,8 +7,9 @@
  * any later version. It comes without any warranty; see LICENSE.
  */
 
-// Two frames' planes in, whether they show the same picture out. A codec gives a repeated picture slightly other codes;
-// what moves, be it a mouth or a mouse pointer, changes some block by much more.
+// Two frames' planes in, whether they show the same picture out. A codec gives a repeated picture
+// slightly other codes; what moves, be it a mouth or a mouse pointer, changes some block by much
+// more.
 #include "library/duplicates.h"
 
 #include <algorithm>
@@ -21,13 +22,15 @@ namespace {
 constexpr int BLOCK = 8;
 constexpr double BLOCK_MOST = 3, MEAN_MOST = 1.5; ///< mean difference in codes of 255
 
-template <typename Sample> int64_t block_difference(const uint8_t *a, ptrdiff_t stride_a, const uint8_t *b,
-                                                    ptrdiff_t stride_b, int w, int h)
+template <typename Sample>
+int64_t block_difference(const uint8_t *a, ptrdiff_t stride_a, const uint8_t *b, ptrdiff_t stride_b,
+                         int w, int h)
 {
     int64_t sum = 0;
     for (int y = 0; y < h; y++, a += stride_a, b += stride_b)
         for (int x = 0; x < w; x++)
-            sum += std::abs(reinterpret_cast<const Sample *>(a)[x] - reinterpret_cast<const Sample *>(b)[x]);
+            sum += std::abs(reinterpret_cast<const Sample *>(a)[x] -
+                            reinterpret_cast<const Sample *>(b)[x]);
     return sum;
 }
 
@@ -35,7 +38,8 @@ template <typename Sample> int64_t block_difference(const uint8_t *a, ptrdiff_t 
 
 bool is_repeat(const MardiniFormat &f, const MardiniFrame &a, const MardiniFrame &b)
 {
-    const int num_planes = (f.color == MARDINI_COLOR_GRAY ? 1 : 3) + f.alpha, bytes = f.depth > 8 ? 2 : 1;
+    const int num_planes = (f.color == MARDINI_COLOR_GRAY ? 1 : 3) + f.alpha,
+              bytes = f.depth > 8 ? 2 : 1;
     const double code = static_cast<double>(1 << (f.depth - 8));
     const auto difference = bytes == 2 ? block_difference<uint16_t> : block_difference<uint8_t>;
     for (int p = 0; p < num_planes; p++) {
@@ -46,8 +50,9 @@ bool is_repeat(const MardiniFormat &f, const MardiniFrame &a, const MardiniFrame
         for (int y = 0; y < height; y += BLOCK) {
             for (int x = 0; x < width; x += BLOCK) {
                 const int w = std::min(BLOCK, width - x), h = std::min(BLOCK, height - y);
-                const int64_t sum = difference(a.data[p] + y * a.stride[p] + x * bytes, a.stride[p],
-                                               b.data[p] + y * b.stride[p] + x * bytes, b.stride[p], w, h);
+                const int64_t sum =
+                    difference(a.data[p] + y * a.stride[p] + x * bytes, a.stride[p],
+                               b.data[p] + y * b.stride[p] + x * bytes, b.stride[p], w, h);
                 if (static_cast<double>(sum) > BLOCK_MOST * code * w * h)
                     return false;
                 total += sum;

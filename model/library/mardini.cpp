@@ -26,8 +26,8 @@
 #include <string>
 #include <vector>
 
-#include "engine_abi.h"
 #include "base/error.h"
+#include "engine_abi.h"
 #include "library/duplicates.h"
 #include "timeline/timeline.h"
 
@@ -61,7 +61,8 @@ namespace {
 constexpr int SIZE_MIN_SIDE = 1, SIZE_MAX_SIDE = 16384;
 constexpr int THREADS_MAX = 64, STEPS_MAX = 64;
 constexpr double MOTION_MAX = 10; ///< times the usual: a tenth of the frame a position
-constexpr double SCD_THRESHOLD = 74; ///< the engine's score, of pairs inside and across scenes, divides there
+constexpr double SCD_THRESHOLD =
+    74; ///< the engine's score, of pairs inside and across scenes, divides there
 
 /// A preset's file is NAME.safetensors; these ship, best first.
 constexpr const char *PRESETS_CPU[] = {"nano"};
@@ -74,7 +75,8 @@ void say(MardiniLog log, void *opaque, const char *message)
 }
 
 /// The one place that catches: no exception crosses into C.
-template <typename Body> int guarded(MardiniLog log, void *opaque, Body &&body) noexcept
+template <typename Body>
+int guarded(MardiniLog log, void *opaque, Body &&body) noexcept
 {
     try {
         return body();
@@ -96,22 +98,28 @@ template <typename Body> int guarded(MardiniLog log, void *opaque, Body &&body) 
 void check_range(const char *name, int64_t value, int64_t low, int64_t high)
 {
     if (value < low || value > high)
-        throw Error(EINVAL, text("%s is %lld; %lld to %lld is possible", name, static_cast<long long>(value),
-                                 static_cast<long long>(low), static_cast<long long>(high)));
+        throw Error(EINVAL, text("%s is %lld; %lld to %lld is possible", name,
+                                 static_cast<long long>(value), static_cast<long long>(low),
+                                 static_cast<long long>(high)));
 }
 
 void check_format(const MardiniFormat &f)
 {
-    if (f.width < SIZE_MIN_SIDE || f.height < SIZE_MIN_SIDE || f.width > SIZE_MAX_SIDE || f.height > SIZE_MAX_SIDE)
-        throw Error(EINVAL, text("frames of %dx%d: %dx%d to %dx%d is possible; scale or pad them first", f.width,
-                                 f.height, SIZE_MIN_SIDE, SIZE_MIN_SIDE, SIZE_MAX_SIDE, SIZE_MAX_SIDE));
+    if (f.width < SIZE_MIN_SIDE || f.height < SIZE_MIN_SIDE || f.width > SIZE_MAX_SIDE ||
+        f.height > SIZE_MAX_SIDE)
+        throw Error(EINVAL,
+                    text("frames of %dx%d: %dx%d to %dx%d is possible; scale or pad them first",
+                         f.width, f.height, SIZE_MIN_SIDE, SIZE_MIN_SIDE, SIZE_MAX_SIDE,
+                         SIZE_MAX_SIDE));
     check_range("color", f.color, MARDINI_COLOR_GRAY, MARDINI_COLOR_GBR);
     check_range("alpha", f.alpha, 0, 1);
     check_range("depth", f.depth, 8, 16);
     check_range("log2_chroma_width", f.log2_chroma_width, 0, f.color == MARDINI_COLOR_YUV ? 2 : 0);
-    check_range("log2_chroma_height", f.log2_chroma_height, 0, f.color == MARDINI_COLOR_YUV ? 2 : 0);
+    check_range("log2_chroma_height", f.log2_chroma_height, 0,
+                f.color == MARDINI_COLOR_YUV ? 2 : 0);
     check_range("on_card", f.on_card, 0, 1);
-    check_range("interleaved", f.interleaved, 0, f.on_card && f.color == MARDINI_COLOR_YUV && !f.alpha ? 1 : 0);
+    check_range("interleaved", f.interleaved, 0,
+                f.on_card && f.color == MARDINI_COLOR_YUV && !f.alpha ? 1 : 0);
     check_range("shift", f.shift, 0, f.on_card && f.depth > 8 ? 16 - f.depth : 0);
 }
 
@@ -119,8 +127,10 @@ void check_format(const MardiniFormat &f)
 void check_place(const MardiniSettings &s, const MardiniFormat &f)
 {
     if (f.on_card && s.device && !strcmp(s.device, "cpu"))
-        throw Error(ENODEV, "the frames are on a CUDA device, but device=cpu was asked for; bring them to the host "
-                            "(hwdownload,format=nv12 before the filter), or use device=auto");
+        throw Error(
+            ENODEV,
+            "the frames are on a CUDA device, but device=cpu was asked for; bring them to the host "
+            "(hwdownload,format=nv12 before the filter), or use device=auto");
 }
 
 bool is_device(const std::string &device)
@@ -128,13 +138,15 @@ bool is_device(const std::string &device)
     if (device == "auto" || device == "cpu" || device == "cuda")
         return true;
     const std::string number = device.rfind("cuda:", 0) == 0 ? device.substr(5) : "";
-    return !number.empty() && number.size() <= 3 && number.find_first_not_of("0123456789") == std::string::npos;
+    return !number.empty() && number.size() <= 3 &&
+           number.find_first_not_of("0123456789") == std::string::npos;
 }
 
 void check_settings(const MardiniSettings &s)
 {
     if (s.device && !is_device(s.device))
-        throw Error(EINVAL, text("device '%s' is unknown; auto, cpu, cuda and cuda:N are possible", s.device));
+        throw Error(EINVAL, text("device '%s' is unknown; auto, cpu, cuda and cuda:N are possible",
+                                 s.device));
     check_range("precision", s.precision, MARDINI_PRECISION_AUTO, MARDINI_PRECISION_BF16);
     check_range("threads", s.threads, 0, THREADS_MAX);
     check_range("steps", s.steps, -1, STEPS_MAX);
@@ -144,7 +156,9 @@ void check_settings(const MardiniSettings &s)
     if (!(s.motion >= 0 && s.motion <= MOTION_MAX))
         throw Error(EINVAL, text("motion is %g; 0 to %g is possible", s.motion, MOTION_MAX));
     if (s.scd_threshold != -1 && !(s.scd_threshold >= 0 && s.scd_threshold <= 100))
-        throw Error(EINVAL, text("scd_threshold is %g; 0 to 100, or -1 for the default, is possible", s.scd_threshold));
+        throw Error(EINVAL,
+                    text("scd_threshold is %g; 0 to 100, or -1 for the default, is possible",
+                         s.scd_threshold));
 }
 
 int num_planes(const MardiniFormat &f)
@@ -157,14 +171,19 @@ void check_planes(const MardiniFormat &f, const MardiniFrame &frame)
     for (int p = 0; p < (f.interleaved ? 2 : num_planes(f)); p++) {
         const bool chroma = f.color == MARDINI_COLOR_YUV && (p == 1 || p == 2);
         const int shift = chroma ? f.log2_chroma_width : 0, bytes = f.depth > 8 ? 2 : 1;
-        const ptrdiff_t line = static_cast<ptrdiff_t>(-((-f.width) >> shift)) * bytes * (chroma && f.interleaved ? 2 : 1);
+        const ptrdiff_t line = static_cast<ptrdiff_t>(-((-f.width) >> shift)) * bytes *
+                               (chroma && f.interleaved ? 2 : 1);
         if (f.on_card && frame.stride[p] < 0)
-            throw Error(EINVAL, text("plane %d on a card has a stride of %td bytes; its lines must go down", p, frame.stride[p]));
+            throw Error(EINVAL,
+                        text("plane %d on a card has a stride of %td bytes; its lines must go down",
+                             p, frame.stride[p]));
         if (!frame.data[p])
             throw Error(EINVAL, text("plane %d of a frame is NULL", p));
         if (std::abs(frame.stride[p]) < line)
-            throw Error(EINVAL, text("plane %d has a stride of %td bytes; a line takes %td", p, frame.stride[p], line));
-        if ((reinterpret_cast<uintptr_t>(frame.data[p]) | static_cast<uintptr_t>(frame.stride[p])) % bytes)
+            throw Error(EINVAL, text("plane %d has a stride of %td bytes; a line takes %td", p,
+                                     frame.stride[p], line));
+        if ((reinterpret_cast<uintptr_t>(frame.data[p]) | static_cast<uintptr_t>(frame.stride[p])) %
+            bytes)
             throw Error(EINVAL, text("plane %d is not aligned to its 16-bit samples", p));
     }
 }
@@ -210,10 +229,12 @@ std::vector<std::string> model_folders()
 }
 
 /// Whether the network will run on a CUDA device, if all goes well.
-bool is_for_card(const MardiniSettings &settings, const MardiniFormat &format, const MardiniEngineFunctions &engine)
+bool is_for_card(const MardiniSettings &settings, const MardiniFormat &format,
+                 const MardiniEngineFunctions &engine)
 {
     const std::string device = settings.device ? settings.device : "auto";
-    return format.on_card || device.rfind("cuda", 0) == 0 || (device == "auto" && engine.sees_card());
+    return format.on_card || device.rfind("cuda", 0) == 0 ||
+           (device == "auto" && engine.sees_card());
 }
 
 /// A path as it is, or the file of a preset.
@@ -224,11 +245,13 @@ std::string find_model(const MardiniSettings &settings, bool for_card)
     if (settings.model) {
         const std::string model = settings.model;
         const bool has_ending =
-            model.size() > ending.size() && model.compare(model.size() - ending.size(), ending.size(), ending) == 0;
+            model.size() > ending.size() &&
+            model.compare(model.size() - ending.size(), ending.size(), ending) == 0;
         if (is_file(model))
             return model;
         if (model.empty() || has_ending || model.find('/') != std::string::npos)
-            throw Error(ENOENT, text("model file '%s' does not exist or is no file", settings.model));
+            throw Error(ENOENT,
+                        text("model file '%s' does not exist or is no file", settings.model));
         names.push_back(model);
     } else if (for_card) {
         names.assign(std::begin(PRESETS_GPU), std::end(PRESETS_GPU));
@@ -243,9 +266,11 @@ std::string find_model(const MardiniSettings &settings, bool for_card)
     std::string looked;
     for (const std::string &folder : folders)
         looked += (looked.empty() ? "" : ", ") + folder;
-    throw Error(ENOENT, text("no model '%s': %s.safetensors was looked for in %s; give a file's path, or name its "
-                             "folder in MARDINI_MODEL_PATH",
-                             names.back().c_str(), names.back().c_str(), looked.c_str()));
+    throw Error(
+        ENOENT,
+        text("no model '%s': %s.safetensors was looked for in %s; give a file's path, or name its "
+             "folder in MARDINI_MODEL_PATH",
+             names.back().c_str(), names.back().c_str(), looked.c_str()));
 }
 
 /// Open libmardini_torch, and LibTorch with it. It stays open until the process ends.
@@ -259,15 +284,19 @@ const MardiniEngineFunctions *load_engine()
     void *library = dlopen(path.c_str(), flags);
     if (!library) {
         const char *reason = dlerror();
-        throw Error(ENOSYS, text("the network's library cannot be loaded: %s; it must lie beside libmardini, and "
-                                 "LibTorch where it was when both were built",
-                                 reason ? reason : path.c_str()));
+        throw Error(
+            ENOSYS,
+            text("the network's library cannot be loaded: %s; it must lie beside libmardini, and "
+                 "LibTorch where it was when both were built",
+                 reason ? reason : path.c_str()));
     }
-    const auto entry = reinterpret_cast<decltype(&mardini_engine)>(dlsym(library, MARDINI_ENGINE_SYMBOL));
+    const auto entry =
+        reinterpret_cast<decltype(&mardini_engine)>(dlsym(library, MARDINI_ENGINE_SYMBOL));
     const MardiniEngineFunctions *functions = entry ? entry() : nullptr;
     if (!functions || functions->version != MARDINI_ENGINE_VERSION)
-        throw Error(ENOSYS, text("%s is of version %u, %u is wanted: install both libraries from one build",
-                                 path.c_str(), functions ? functions->version : 0, MARDINI_ENGINE_VERSION));
+        throw Error(ENOSYS,
+                    text("%s is of version %u, %u is wanted: install both libraries from one build",
+                         path.c_str(), functions ? functions->version : 0, MARDINI_ENGINE_VERSION));
     return functions;
 }
 
@@ -281,9 +310,10 @@ void check_window(const MardiniContext &ctx, const MardiniWindow &w)
 {
     if (!w.ids || !w.times || !w.masked || !w.keys || !w.out)
         throw Error(EINVAL, "ids, times, masked, keys and out must not be NULL");
-    if (w.num_given < 1 || w.num_masked < 1 || w.num_given > MARDINI_WINDOW || w.num_masked > MARDINI_WINDOW ||
-        w.num_given + w.num_masked > MARDINI_WINDOW)
-        throw Error(EINVAL, text("a window of %d given and %d masked frames: one of each at least, %d in all at most",
+    if (w.num_given < 1 || w.num_masked < 1 || w.num_given > MARDINI_WINDOW ||
+        w.num_masked > MARDINI_WINDOW || w.num_given + w.num_masked > MARDINI_WINDOW)
+        throw Error(EINVAL, text("a window of %d given and %d masked frames: one of each at least, "
+                                 "%d in all at most",
                                  w.num_given, w.num_masked, MARDINI_WINDOW));
     for (int f = 0; f < w.num_given; f++) {
         check_id(ctx, w.ids[f]);
@@ -293,16 +323,21 @@ void check_window(const MardiniContext &ctx, const MardiniWindow &w)
     for (int f = 0; f < w.num_masked; f++) {
         if (!std::isfinite(w.masked[f]) || (f && w.num_given > 1 && w.masked[f] <= w.masked[f - 1]))
             throw Error(EINVAL, text("the time of masked frame %d does not rise", f));
-        if (!std::isfinite(w.masked[f] - w.times[0]) || !std::isfinite(w.times[w.num_given - 1] - w.times[0]))
-            throw Error(EINVAL, text("masked frame %d is farther from the given ones than a number can say", f));
+        if (!std::isfinite(w.masked[f] - w.times[0]) ||
+            !std::isfinite(w.times[w.num_given - 1] - w.times[0]))
+            throw Error(
+                EINVAL,
+                text("masked frame %d is farther from the given ones than a number can say", f));
         for (int g = 0; g < w.num_given; g++)
             if (w.masked[f] == w.times[g])
                 throw Error(EINVAL, text("masked frame %d has the time of given frame %d", f, g));
         check_planes(ctx.format, w.out[f]);
     }
     const auto is_position = [](double time) { return time >= 0 && time <= MARDINI_WINDOW - 1; };
-    if (w.num_given == 1 && !(is_position(w.times[0]) && std::all_of(w.masked, w.masked + w.num_masked, is_position)))
-        throw Error(EINVAL, text("of one given frame times are positions of a window, 0 to %d", MARDINI_WINDOW - 1));
+    if (w.num_given == 1 &&
+        !(is_position(w.times[0]) && std::all_of(w.masked, w.masked + w.num_masked, is_position)))
+        throw Error(EINVAL, text("of one given frame times are positions of a window, 0 to %d",
+                                 MARDINI_WINDOW - 1));
 }
 
 } // namespace
@@ -311,7 +346,8 @@ extern "C" {
 
 uint32_t mardini_version(void)
 {
-    return MARDINI_API_VERSION_MAJOR << 16 | MARDINI_API_VERSION_MINOR << 8 | MARDINI_API_VERSION_PATCH;
+    return MARDINI_API_VERSION_MAJOR << 16 | MARDINI_API_VERSION_MINOR << 8 |
+           MARDINI_API_VERSION_PATCH;
 }
 
 /* ---- timeline ------------------------------------------------------------ */
@@ -335,7 +371,8 @@ int mardini_timeline_open(MardiniTimeline **timeline, const MardiniTimelineSetti
     if (!settings)
         return MARDINI_ERR(EINVAL);
     return guarded(settings->log, settings->log_opaque, [&] {
-        *timeline = new MardiniTimeline{mardini::Timeline(*settings), settings->log, settings->log_opaque};
+        *timeline =
+            new MardiniTimeline{mardini::Timeline(*settings), settings->log, settings->log_opaque};
         return 0;
     });
 }
@@ -348,7 +385,8 @@ void mardini_timeline_close(MardiniTimeline **timeline)
     *timeline = nullptr;
 }
 
-int mardini_timeline_output(const MardiniTimeline *timeline, MardiniRational *time_base, MardiniRational *frame_rate)
+int mardini_timeline_output(const MardiniTimeline *timeline, MardiniRational *time_base,
+                            MardiniRational *frame_rate)
 {
     if (!timeline)
         return MARDINI_ERR(EINVAL);
@@ -363,8 +401,9 @@ int mardini_timeline_push(MardiniTimeline *timeline, int64_t pts, int64_t durati
 {
     if (!timeline)
         return MARDINI_ERR(EINVAL);
-    return guarded(timeline->log, timeline->log_opaque,
-                   [&] { return static_cast<int>(timeline->timeline.push(pts, duration, placed)); });
+    return guarded(timeline->log, timeline->log_opaque, [&] {
+        return static_cast<int>(timeline->timeline.push(pts, duration, placed));
+    });
 }
 
 int mardini_timeline_skip(MardiniTimeline *timeline)
@@ -412,7 +451,8 @@ int mardini_timeline_next(MardiniTimeline *timeline, MardiniSlot *slot)
 {
     if (!timeline || !slot)
         return MARDINI_ERR(EINVAL);
-    return guarded(timeline->log, timeline->log_opaque, [&] { return timeline->timeline.next(slot); });
+    return guarded(timeline->log, timeline->log_opaque,
+                   [&] { return timeline->timeline.next(slot); });
 }
 
 /* ---- frames --------------------------------------------------------------- */
@@ -457,14 +497,17 @@ int mardini_open(MardiniContext **ctx, const MardiniSettings *settings, const Ma
         check_format(*format);
         check_place(*settings, *format);
         const MardiniEngineFunctions *functions = load_engine();
-        const std::string checkpoint = find_model(*settings, is_for_card(*settings, *format, *functions));
+        const std::string checkpoint =
+            find_model(*settings, is_for_card(*settings, *format, *functions));
         MardiniEngine *engine = nullptr;
         const int ret = functions->open(&engine, settings, checkpoint.c_str(), format);
         if (ret < 0)
             return ret;
         try {
-            const double threshold = settings->scd_threshold < 0 ? SCD_THRESHOLD : settings->scd_threshold;
-            *ctx = new MardiniContext{functions, engine, *format, threshold, settings->log, settings->log_opaque, {}};
+            const double threshold =
+                settings->scd_threshold < 0 ? SCD_THRESHOLD : settings->scd_threshold;
+            *ctx = new MardiniContext{
+                functions, engine, *format, threshold, settings->log, settings->log_opaque, {}};
         } catch (...) {
             functions->close(engine);
             throw;

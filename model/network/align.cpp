@@ -1,4 +1,5 @@
-// Alignment of both given frames, warped to the masked frame's time: the last fraction of a pixel of its motion.
+// Alignment of both given frames, warped to the masked frame's time: the last fraction of a pixel
+// of its motion.
 #include "network/align.h"
 
 #include "network/compose.h"
@@ -18,7 +19,8 @@ constexpr int window_radius = 2, mean_radius = 4, residual_radius = 2; ///< cell
 /// Mean over (2 r + 1) x (2 r + 1) cells, of those inside the picture.
 Tensor box(const Tensor &x, int64_t r)
 {
-    return at::avg_pool2d(x, {2 * r + 1, 2 * r + 1}, {1, 1}, {r, r}, false, /*count_include_pad=*/false);
+    return at::avg_pool2d(x, {2 * r + 1, 2 * r + 1}, {1, 1}, {r, r}, false,
+                          /*count_include_pad=*/false);
 }
 
 /// Mean over the 2x2 samples of a cell, and its reverse.
@@ -53,7 +55,9 @@ Alignment align(const Tensor &before, const Tensor &after, const Motion &motion,
     torch::NoGradGuard no_grad;
     const Tensor &sa = pairs.distance_before, &sb = pairs.distance_after;
     const int64_t N = before.size(0), h = before.size(2), w = before.size(3);
-    auto luma = [](const Tensor &packed) { return 128 * at::pixel_shuffle(packed.slice(1, 0, 4), 2).to(torch::kFloat32); };
+    auto luma = [](const Tensor &packed) {
+        return 128 * at::pixel_shuffle(packed.slice(1, 0, 4), 2).to(torch::kFloat32);
+    };
     const Tensor ya = luma(before), yb = luma(after); // (N,1,H,W) codes of 8 bits
     auto [da, db] = displacements(motion, pairs);     // (N,2,h,w) luma pixels
     auto [pa, pb] = prior_logits(pairs);
@@ -62,12 +66,14 @@ Alignment align(const Tensor &before, const Tensor &after, const Motion &motion,
     const Tensor between = (sa < 0).logical_and(sb > 0).to(torch::kFloat32);
     const Tensor both_see = between * 2 * at::minimum(wa, wb) / (wa + wb + 1e-3);
 
-    /// Both frames at 1/scale, warped with the motion and a correction of it on any grid, luma pixels: (N,1,H/scale,W/scale) each.
+    /// Both frames at 1/scale, warped with the motion and a correction of it on any grid, luma
+    /// pixels: (N,1,H/scale,W/scale) each.
     auto warped = [&](int scale, const Tensor &correction) {
         auto one = [&](const Tensor &y, const Tensor &displacement, const Tensor &distance) {
             const Tensor small = scale > 1 ? at::avg_pool2d(y, {scale, scale}) : y;
             const Tensor moved = displacement + distance * correction;
-            return warp(small, resize(moved, small.size(2), small.size(3)) / scale, Sampling::Bicubic);
+            return warp(small, resize(moved, small.size(2), small.size(3)) / scale,
+                        Sampling::Bicubic);
         };
         return std::pair(one(ya, da, sa), one(yb, db, sb));
     };
@@ -88,7 +94,8 @@ Alignment align(const Tensor &before, const Tensor &after, const Motion &motion,
             const Tensor e = raw - doubled(box(cell_mean(raw), mean_radius));
             const Tensor k = seen / (1 + cell_mean(e.square()) / (sigma * sigma));
             auto window = [&](const Tensor &x) { return box(k * cell_mean(x), window_radius); };
-            const Tensor xx = window(gx.square()) + lambda, xy = window(gx * gy), yy = window(gy.square()) + lambda;
+            const Tensor xx = window(gx.square()) + lambda, xy = window(gx * gy),
+                         yy = window(gy.square()) + lambda;
             const Tensor ex = window(gx * e), ey = window(gy * e), determinant = xx * yy - xy * xy;
             const Tensor step = at::cat({xy * ey - yy * ex, xy * ex - xx * ey}, 1) / determinant;
             v = v + scale * resize(box(step.clamp(-longest_step, longest_step), 1), h, w);

@@ -18,10 +18,12 @@ Tensor act(const Tensor &x)
 
 torch::nn::Conv2d conv(int in, int out, int stride, int kernel)
 {
-    return torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, kernel).stride(stride).padding(kernel / 2));
+    return torch::nn::Conv2d(
+        torch::nn::Conv2dOptions(in, out, kernel).stride(stride).padding(kernel / 2));
 }
 
-template <class Module> static Module zeroed(Module module)
+template <class Module>
+static Module zeroed(Module module)
 {
     torch::NoGradGuard no_grad;
     module->weight.zero_();
@@ -51,16 +53,20 @@ Tensor reduce(const Tensor &packed, int r)
 {
     if (r == 1)
         return packed;
-    // Luma is pooled at its own size, so that the four samples of the small frame lie where they belong.
+    // Luma is pooled at its own size, so that the four samples of the small frame lie where they
+    // belong.
     Tensor luma = at::avg_pool2d(at::pixel_shuffle(packed.slice(1, 0, 4), 2), {r, r});
-    return at::cat({at::pixel_unshuffle(luma, 2), at::avg_pool2d(packed.slice(1, 4, 6), {r, r})}, 1);
+    return at::cat({at::pixel_unshuffle(luma, 2), at::avg_pool2d(packed.slice(1, 4, 6), {r, r})},
+                   1);
 }
 
 /// Pixel coordinates (1,2,rows,W) of rows from first_row on, order x y.
 static Tensor pixel_grid(int64_t first_row, int64_t rows, int64_t W, const torch::Device &device)
 {
     auto options = torch::TensorOptions().device(device).dtype(torch::kFloat32);
-    Tensor y = at::arange(first_row, first_row + rows, options).view({1, 1, rows, 1}).expand({1, 1, rows, W});
+    Tensor y = at::arange(first_row, first_row + rows, options)
+                   .view({1, 1, rows, 1})
+                   .expand({1, 1, rows, W});
     Tensor x = at::arange(W, options).view({1, 1, 1, W}).expand({1, 1, rows, W});
     return at::cat({x, y}, 1);
 }
@@ -68,12 +74,15 @@ static Tensor pixel_grid(int64_t first_row, int64_t rows, int64_t W, const torch
 Tensor warp(const Tensor &x, const Tensor &flow, Sampling sampling, int64_t first_row)
 {
     const int64_t H = x.size(2), W = x.size(3);
-    if (sampling == Sampling::Bilinear && first_row == 0 && flow.size(2) == H && search_is_possible(x))
+    if (sampling == Sampling::Bilinear && first_row == 0 && flow.size(2) == H &&
+        search_is_possible(x))
         return warp_bilinear(x, flow);
     // Half-precision coordinates would break sub-pixel sampling: float32 whatever the features are.
     Tensor p = pixel_grid(first_row, flow.size(2), W, x.device()) + flow.to(torch::kFloat32);
-    Tensor scale = at::tensor({2.0 / std::max<int64_t>(W - 1, 1), 2.0 / std::max<int64_t>(H - 1, 1)},
-                              p.options()).view({1, 2, 1, 1});
+    Tensor scale =
+        at::tensor({2.0 / std::max<int64_t>(W - 1, 1), 2.0 / std::max<int64_t>(H - 1, 1)},
+                   p.options())
+            .view({1, 2, 1, 1});
     Tensor grid = (p * scale - 1).permute({0, 2, 3, 1});
     const int mode = sampling == Sampling::Bicubic ? 2 : 0, border = 1;
     return at::grid_sampler_2d(x.to(torch::kFloat32), grid, mode, border, /*align_corners=*/true);
@@ -92,11 +101,11 @@ static Tensor normalized(const Tensor &x)
     return x / x.norm(2, {1}, true).clamp_min(1e-6);
 }
 
-/// Correlation of unit vectors with a gradient of its own: recorded shift by shift it would fill and add a whole map for
-/// each of them on the way back.
+/// Correlation of unit vectors with a gradient of its own: recorded shift by shift it would fill
+/// and add a whole map for each of them on the way back.
 struct Correlation : torch::autograd::Function<Correlation> {
-    static Tensor forward(torch::autograd::AutogradContext *context, const Tensor &left, const Tensor &right,
-                          int64_t radius)
+    static Tensor forward(torch::autograd::AutogradContext *context, const Tensor &left,
+                          const Tensor &right, int64_t radius)
     {
         context->save_for_backward({left, right});
         context->saved_data["radius"] = radius;
@@ -115,18 +124,22 @@ struct Correlation : torch::autograd::Function<Correlation> {
     {
         const auto saved = context->get_saved_variables();
         const Tensor &left = saved[0], &right = saved[1];
-        const int64_t radius = context->saved_data["radius"].toInt(), h = left.size(2), w = left.size(3);
+        const int64_t radius = context->saved_data["radius"].toInt(), h = left.size(2),
+                      w = left.size(3);
         const int64_t n = 2 * radius + 1;
         Tensor padded = at::constant_pad_nd(right, {radius, radius, radius, radius});
         Tensor of_left = at::zeros_like(left), of_padded = at::zeros_like(padded);
         for (int64_t i = 0; i < n; i++)
             for (int64_t j = 0; j < n; j++) {
                 Tensor g = outer[0].slice(1, i * n + j, i * n + j + 1);
-                auto there = [&](const Tensor &x) { return x.slice(2, i, i + h).slice(3, j, j + w); };
+                auto there = [&](const Tensor &x) {
+                    return x.slice(2, i, i + h).slice(3, j, j + w);
+                };
                 of_left.addcmul_(there(padded), g);
                 there(of_padded).addcmul_(left, g);
             }
-        return {of_left, of_padded.slice(2, radius, radius + h).slice(3, radius, radius + w), Tensor()};
+        return {of_left, of_padded.slice(2, radius, radius + h).slice(3, radius, radius + w),
+                Tensor()};
     }
 };
 
@@ -156,7 +169,9 @@ Rotation rotation(const Tensor &position, int head_dim)
     const double shortest[3] = {2, 3, 3}, longest = 64;
     std::vector<Tensor> angles;
     for (int i = 0; i < 3; i++) {
-        Tensor period = at::linspace(std::log(shortest[i]), std::log(longest), count[i], position.options()).exp();
+        Tensor period =
+            at::linspace(std::log(shortest[i]), std::log(longest), count[i], position.options())
+                .exp();
         angles.push_back(position.slice(2, i, i + 1) * (2 * M_PI / period));
     }
     Tensor angle = at::cat(angles, 2).unsqueeze(1);
@@ -166,7 +181,8 @@ Rotation rotation(const Tensor &position, int head_dim)
 Tensor rope(const Tensor &x, const Rotation &r)
 {
     const int64_t pairs = x.size(3) / 2;
-    Tensor x1 = x.slice(3, 0, pairs), x2 = x.slice(3, pairs), c = r.cosine.to(x.dtype()), s = r.sine.to(x.dtype());
+    Tensor x1 = x.slice(3, 0, pairs), x2 = x.slice(3, pairs), c = r.cosine.to(x.dtype()),
+           s = r.sine.to(x.dtype());
     return at::cat({x1 * c - x2 * s, x1 * s + x2 * c}, 3);
 }
 
@@ -206,10 +222,14 @@ BlockImpl::BlockImpl(int width, int head_dim) : head_dim_(head_dim)
 BlockImpl::Heads BlockImpl::heads(const Tensor &x, const Rotation &rotation)
 {
     const int64_t B = x.size(0), N = x.size(1), D = x.size(2);
-    auto parts = qkv(norm1(x)).reshape({B, N, 3, D / head_dim_, head_dim_}).permute({2, 0, 3, 1, 4}).unbind(0);
+    auto parts = qkv(norm1(x))
+                     .reshape({B, N, 3, D / head_dim_, head_dim_})
+                     .permute({2, 0, 3, 1, 4})
+                     .unbind(0);
     Tensor v = parts[2];
     // LayerNorm may return float32 under autocast; attention wants one dtype.
-    return {rope(norm_q(parts[0]), rotation).to(v.dtype()), rope(norm_k(parts[1]), rotation).to(v.dtype()), v};
+    return {rope(norm_q(parts[0]), rotation).to(v.dtype()),
+            rope(norm_k(parts[1]), rotation).to(v.dtype()), v};
 }
 
 Tensor BlockImpl::settle(Tensor x, const Tensor &attended)
@@ -218,7 +238,8 @@ Tensor BlockImpl::settle(Tensor x, const Tensor &attended)
     return x + mlp2(at::gelu(mlp1(norm2(x))));
 }
 
-std::pair<Tensor, BlockImpl::Memory> BlockImpl::read(Tensor given, const Rotation &rotation, bool last)
+std::pair<Tensor, BlockImpl::Memory> BlockImpl::read(Tensor given, const Rotation &rotation,
+                                                     bool last)
 {
     Heads r = heads(given, rotation);
     if (!last)
@@ -226,7 +247,8 @@ std::pair<Tensor, BlockImpl::Memory> BlockImpl::read(Tensor given, const Rotatio
     return {given, {r.k, r.v}};
 }
 
-Tensor BlockImpl::answer(Tensor masked, const Memory &memory, const Rotation &rotation, int64_t M, bool joint)
+Tensor BlockImpl::answer(Tensor masked, const Memory &memory, const Rotation &rotation, int64_t M,
+                         bool joint)
 {
     return answer(masked, heads(masked, rotation), memory, M, joint);
 }
@@ -237,16 +259,21 @@ Tensor BlockImpl::answer(Tensor masked, const Heads &m, const Memory &memory, in
         return settle(masked, at::scaled_dot_product_attention(m.q, at::cat({memory.k, m.k}, 2),
                                                                at::cat({memory.v, m.v}, 2)));
     const int64_t B = masked.size(0), N = masked.size(1) / M;
-    // (B,heads,M*N,e) -> (B*M,heads,N,e): each masked frame for itself, with its own copy of the given ones
-    auto split = [&](const Tensor &x) { return x.unflatten(2, {M, N}).transpose(1, 2).flatten(0, 1); };
+    // (B,heads,M*N,e) -> (B*M,heads,N,e): each masked frame for itself, with its own copy of the
+    // given ones
+    auto split = [&](const Tensor &x) {
+        return x.unflatten(2, {M, N}).transpose(1, 2).flatten(0, 1);
+    };
     auto with = [&](const Tensor &given, const Tensor &own) {
         return at::cat({given.repeat_interleave(M, 0), split(own)}, 2);
     };
-    Tensor attended = at::scaled_dot_product_attention(split(m.q), with(memory.k, m.k), with(memory.v, m.v));
+    Tensor attended =
+        at::scaled_dot_product_attention(split(m.q), with(memory.k, m.k), with(memory.v, m.v));
     return settle(masked, attended.unflatten(0, {B, M}).transpose(1, 2).flatten(2, 3));
 }
 
-std::pair<Tensor, Tensor> BlockImpl::forward(Tensor given, Tensor masked, const Rotation &given_rotation,
+std::pair<Tensor, Tensor> BlockImpl::forward(Tensor given, Tensor masked,
+                                             const Rotation &given_rotation,
                                              const Rotation &masked_rotation, int64_t M, bool joint,
                                              ReferenceAttention references, bool last)
 {

@@ -24,7 +24,8 @@ Tensor resize(const Tensor &x, int64_t H, int64_t W);
 /// Twice the size; `scale` multiplies the values (2 for a field of displacements in pixels).
 Tensor double_size(const Tensor &x, double scale = 1.0);
 
-/// Mean over reduction x reduction of a packed frame: what the planner and the motion stages see. (N,6,h,w)
+/// Mean over reduction x reduction of a packed frame: what the planner and the motion stages see.
+/// (N,6,h,w)
 Tensor reduce(const Tensor &packed, int reduction);
 
 enum class Sampling { Bilinear, Bicubic };
@@ -34,9 +35,11 @@ enum class Sampling { Bilinear, Bicubic };
 ///   flow  (N,2,rows,W) float32, pixels of x, order x y
 ///   first_row  row of x that flow's row 0 stands for: a band of the picture may be asked for alone
 ///   returns (N,C,rows,W) float32
-Tensor warp(const Tensor &x, const Tensor &flow, Sampling sampling = Sampling::Bilinear, int64_t first_row = 0);
+Tensor warp(const Tensor &x, const Tensor &flow, Sampling sampling = Sampling::Bilinear,
+            int64_t first_row = 0);
 
-/// 1 where p + flow(p) leaves a picture H high by more than half a pixel. (N,2,rows,W) -> (N,1,rows,W) float32.
+/// 1 where p + flow(p) leaves a picture H high by more than half a pixel. (N,2,rows,W) ->
+/// (N,1,rows,W) float32.
 Tensor out_of_frame(const Tensor &flow, int64_t H, int64_t first_row = 0);
 
 /// Local correlation of two feature maps, every shift up to `radius`.
@@ -51,8 +54,9 @@ struct ResBlockImpl : torch::nn::Module {
 };
 TORCH_MODULE(ResBlock);
 
-/// Angles of the rotary embedding, axial over (t, y, x): each third of a head's pairs turns with one coordinate, at
-/// periods from 2 (t) or 3 (y, x) to 64 positions. (B,1,N,head_dim/2) float32 each.
+/// Angles of the rotary embedding, axial over (t, y, x): each third of a head's pairs turns with
+/// one coordinate, at periods from 2 (t) or 3 (y, x) to 64 positions. (B,1,N,head_dim/2) float32
+/// each.
 struct Rotation {
     Tensor cosine, sine;
 };
@@ -63,7 +67,8 @@ Rotation rotation(const Tensor &position, int head_dim);
 ///   x (B,heads,N,head_dim)
 Tensor rope(const Tensor &x, const Rotation &rotation);
 
-/// Positions of every token of F frames, (B,F*rows*columns,3): time, row, column. times (B,F) float32
+/// Positions of every token of F frames, (B,F*rows*columns,3): time, row, column. times (B,F)
+/// float32
 Tensor token_positions(const Tensor &times, int64_t rows, int64_t columns);
 
 /// sin and cos of x k pi for each frequency k. (N) float32 -> (N, 2 * frequencies)
@@ -80,13 +85,16 @@ struct BlockImpl : torch::nn::Module {
     struct Memory {
         Tensor k, v; // (.,heads,tokens,head_dim)
     };
-    /// Given frames, each for itself: their tokens after this block, and what masked ones attend to.
+    /// Given frames, each for itself: their tokens after this block, and what masked ones attend
+    /// to.
     ///   given (F,N,D), rotation of their positions
     ///   last  nobody reads the given tokens after this block: they come back as they were
     std::pair<Tensor, Memory> read(Tensor given, const Rotation &rotation, bool last);
 
-    /// The masked stream after read(). masked (B,M*N,D), memory (B,heads,R*N,head_dim); the rest as in forward().
-    Tensor answer(Tensor masked, const Memory &memory, const Rotation &rotation, int64_t M, bool joint);
+    /// The masked stream after read(). masked (B,M*N,D), memory (B,heads,R*N,head_dim); the rest as
+    /// in forward().
+    Tensor answer(Tensor masked, const Memory &memory, const Rotation &rotation, int64_t M,
+                  bool joint);
 
     /// Both streams in one step, where given frames do not keep to themselves.
     ///   given   (B,R*N,D) tokens of the given frames

@@ -20,9 +20,10 @@ static constexpr uint64_t header_limit = 100'000'000; ///< of the format itself
 static constexpr size_t dimension_limit = 8;
 
 static const std::map<std::string, torch::ScalarType> dtypes = {
-    {"F64", torch::kFloat64}, {"F32", torch::kFloat32}, {"F16", torch::kFloat16}, {"BF16", torch::kBFloat16},
-    {"I64", torch::kInt64},   {"I32", torch::kInt32},   {"I16", torch::kInt16},   {"I8", torch::kInt8},
-    {"U8", torch::kUInt8},    {"BOOL", torch::kBool},
+    {"F64", torch::kFloat64},   {"F32", torch::kFloat32}, {"F16", torch::kFloat16},
+    {"BF16", torch::kBFloat16}, {"I64", torch::kInt64},   {"I32", torch::kInt32},
+    {"I16", torch::kInt16},     {"I8", torch::kInt8},     {"U8", torch::kUInt8},
+    {"BOOL", torch::kBool},
 };
 
 [[noreturn]] static void broken(const std::string &path, const std::string &why)
@@ -40,7 +41,8 @@ static json parse_strictly(const std::string &text)
             open.emplace_back();
         else if (event == json::parse_event_t::object_end)
             open.pop_back();
-        else if (event == json::parse_event_t::key && !open.back().insert(value.get<std::string>()).second)
+        else if (event == json::parse_event_t::key &&
+                 !open.back().insert(value.get<std::string>()).second)
             throw std::runtime_error("the name \"" + value.get<std::string>() + "\" occurs twice");
         return true;
     };
@@ -65,15 +67,18 @@ static Entry parse_entry(const std::string &name, const json &value, uint64_t da
 {
     Entry e;
     e.name = name;
-    if (!value.is_object() || value.size() != 3 || !value.contains("dtype") || !value.contains("shape") ||
-        !value.contains("data_offsets"))
-        throw std::runtime_error("\"" + name + "\" does not have a dtype, a shape and data_offsets");
-    auto dtype = value["dtype"].is_string() ? dtypes.find(value["dtype"].get<std::string>()) : dtypes.end();
+    if (!value.is_object() || value.size() != 3 || !value.contains("dtype") ||
+        !value.contains("shape") || !value.contains("data_offsets"))
+        throw std::runtime_error("\"" + name +
+                                 "\" does not have a dtype, a shape and data_offsets");
+    auto dtype =
+        value["dtype"].is_string() ? dtypes.find(value["dtype"].get<std::string>()) : dtypes.end();
     if (dtype == dtypes.end())
         throw std::runtime_error("\"" + name + "\" has an unknown dtype");
     e.dtype = dtype->second;
     const json &shape = value["shape"], &offsets = value["data_offsets"];
-    if (!shape.is_array() || shape.size() > dimension_limit || !offsets.is_array() || offsets.size() != 2)
+    if (!shape.is_array() || shape.size() > dimension_limit || !offsets.is_array() ||
+        offsets.size() != 2)
         throw std::runtime_error("\"" + name + "\" has a shape or offsets of a wrong form");
     uint64_t bytes = c10::elementSize(e.dtype);
     for (const json &dimension : shape) {
@@ -93,7 +98,8 @@ SafeTensors read_safetensors(const std::string &path)
 {
     std::ifstream in(path, std::ios::binary | std::ios::ate);
     if (!in)
-        throw std::runtime_error("The checkpoint \"" + path + "\" cannot be opened: " + std::strerror(errno) + ".");
+        throw std::runtime_error("The checkpoint \"" + path +
+                                 "\" cannot be opened: " + std::strerror(errno) + ".");
     const std::streamoff end = in.tellg();
     if (end < 8)
         broken(path, "it has fewer than 8 bytes");
@@ -143,13 +149,15 @@ SafeTensors read_safetensors(const std::string &path)
         Tensor t;
         try {
             t = at::empty(e.shape, e.dtype);
-        } catch (const c10::Error &error) { // of no numbers, but with dimensions that no memory could have
+        } catch (const c10::Error
+                     &error) { // of no numbers, but with dimensions that no memory could have
             if (e.end > e.begin)
                 throw;
             broken(path, "\"" + e.name + "\" has a shape that is out of range");
         }
         if (e.end > e.begin)
-            in.read(static_cast<char *>(t.data_ptr()), static_cast<std::streamsize>(e.end - e.begin));
+            in.read(static_cast<char *>(t.data_ptr()),
+                    static_cast<std::streamsize>(e.end - e.begin));
         if (!in)
             broken(path, "it ends within \"" + e.name + "\"");
         file.tensors[e.name] = t;
@@ -189,15 +197,16 @@ void write_safetensors(const std::string &path, const SafeTensors &file)
         if (out)
             std::fclose(out);
         std::remove(part.c_str());
-        throw std::runtime_error("\"" + path + "\" could not be " + what + ": " + std::strerror(error) +
-                                 ". What was there before is untouched.");
+        throw std::runtime_error("\"" + path + "\" could not be " + what + ": " +
+                                 std::strerror(error) + ". What was there before is untouched.");
     };
     if (!out)
         fail("created");
     unsigned char prefix[8];
     for (int i = 0; i < 8; i++)
         prefix[i] = static_cast<unsigned char>(static_cast<uint64_t>(text.size()) >> 8 * i);
-    bool ok = std::fwrite(prefix, 1, 8, out) == 8 && std::fwrite(text.data(), 1, text.size(), out) == text.size();
+    bool ok = std::fwrite(prefix, 1, 8, out) == 8 &&
+              std::fwrite(text.data(), 1, text.size(), out) == text.size();
     for (const Tensor &t : data)
         ok = ok && (t.nbytes() == 0 || std::fwrite(t.data_ptr(), 1, t.nbytes(), out) == t.nbytes());
     if (!ok || std::fflush(out) != 0 || fsync(fileno(out)) != 0)
@@ -209,52 +218,59 @@ void write_safetensors(const std::string &path, const SafeTensors &file)
 }
 
 static const std::map<ReferenceAttention, std::string> attention_names = {
-    {ReferenceAttention::Strict, "strict"}, {ReferenceAttention::Relaxed, "relaxed"}, {ReferenceAttention::Off, "off"}};
+    {ReferenceAttention::Strict, "strict"},
+    {ReferenceAttention::Relaxed, "relaxed"},
+    {ReferenceAttention::Off, "off"}};
 
 std::string to_json(const NetworkConfig &c)
 {
-    return json{{"preset", c.preset},
-                {"encoder",
-                 {{"channels2", c.encoder.channels2},
-                  {"channels4", c.encoder.channels4},
-                  {"channels8", c.encoder.channels8},
-                  {"match", c.encoder.match}}},
-                {"planner",
-                 {{"width", c.planner.width},
-                  {"layers", c.planner.layers},
-                  {"head_dim", c.planner.head_dim},
-                  {"features", c.planner.features},
-                  {"references", attention_names.at(c.planner.references)}}},
-                {"generator",
-                 {{"channels8", c.generator.channels8},
-                  {"blocks8", c.generator.blocks8},
-                  {"cost8", c.generator.cost8},
-                  {"channels4", c.generator.channels4},
-                  {"cost4", c.generator.cost4},
-                  {"channels2", c.generator.channels2},
-                  {"passes8", c.generator.passes8},
-                  {"trust", c.generator.trust},
-                  {"logits", c.generator.logits},
-                  {"detail", c.generator.detail}}},
-                {"denoiser", {{"channels4", c.denoiser.channels4}, {"channels8", c.denoiser.channels8}}},
-                {"sampler", {{"layers", c.sampler.layers}}}}
+    return json{
+        {"preset", c.preset},
+        {"encoder",
+         {{"channels2", c.encoder.channels2},
+          {"channels4", c.encoder.channels4},
+          {"channels8", c.encoder.channels8},
+          {"match", c.encoder.match}}},
+        {"planner",
+         {{"width", c.planner.width},
+          {"layers", c.planner.layers},
+          {"head_dim", c.planner.head_dim},
+          {"features", c.planner.features},
+          {"references", attention_names.at(c.planner.references)}}},
+        {"generator",
+         {{"channels8", c.generator.channels8},
+          {"blocks8", c.generator.blocks8},
+          {"cost8", c.generator.cost8},
+          {"channels4", c.generator.channels4},
+          {"cost4", c.generator.cost4},
+          {"channels2", c.generator.channels2},
+          {"passes8", c.generator.passes8},
+          {"trust", c.generator.trust},
+          {"logits", c.generator.logits},
+          {"detail", c.generator.detail}}},
+        {"denoiser", {{"channels4", c.denoiser.channels4}, {"channels8", c.denoiser.channels8}}},
+        {"sampler", {{"layers", c.sampler.layers}}}}
         .dump();
 }
 
 NetworkConfig config_from_json(const std::string &text)
 {
     const json root = parse_strictly(text);
-    // Sizes are bounded, so that a forged header cannot ask for more memory than a network of ours would.
+    // Sizes are bounded, so that a forged header cannot ask for more memory than a network of ours
+    // would.
     auto size = [](const json &part, const char *name, int least = 1, int most = 4096) {
         const int value = part.at(name).get<int>();
         if (value < least || value > most)
-            throw std::runtime_error(std::string("the configuration's ") + name + " is " + std::to_string(value));
+            throw std::runtime_error(std::string("the configuration's ") + name + " is " +
+                                     std::to_string(value));
         return value;
     };
     NetworkConfig c;
     c.preset = root.at("preset").get<std::string>();
-    const json &e = root.at("encoder"), &p = root.at("planner"), &g = root.at("generator"), &d = root.at("denoiser");
-    c.encoder = {size(e, "channels2"), size(e, "channels4"), size(e, "channels8"), size(e, "match")};
+    const json &e = root.at("encoder"), &p = root.at("planner"), &g = root.at("generator"),
+               &d = root.at("denoiser");
+    c.encoder = {size(e, "channels2"), size(e, "channels4"), size(e, "channels8"),
+                 size(e, "match")};
     c.planner.width = size(p, "width");
     c.planner.layers = size(p, "layers", 0, 64);
     c.planner.head_dim = size(p, "head_dim", 6, 256);
@@ -268,18 +284,26 @@ NetworkConfig config_from_json(const std::string &text)
             c.planner.references = value, known = true;
     if (!known)
         throw std::runtime_error("the planner's reference attention is \"" + references + "\"");
-    c.generator = {size(g, "channels8"), size(g, "blocks8", 0, 16), size(g, "cost8", 1, 8),
-                   size(g, "channels4"), size(g, "cost4", 1, 8),    size(g, "channels2"),
-                   g.contains("passes8") ? size(g, "passes8", 1, 16) : 1, // this and what follows is younger than the format
+    c.generator = {size(g, "channels8"),
+                   size(g, "blocks8", 0, 16),
+                   size(g, "cost8", 1, 8),
+                   size(g, "channels4"),
+                   size(g, "cost4", 1, 8),
+                   size(g, "channels2"),
+                   g.contains("passes8") ? size(g, "passes8", 1, 16)
+                                         : 1, // this and what follows is younger than the format
                    g.contains("trust") ? size(g, "trust", 0) : 0,
                    g.contains("logits") ? size(g, "logits", 1, 4) : 4,
                    g.value("detail", 0.0)};
     if (c.generator.logits != 1 && c.generator.logits != 4)
-        throw std::runtime_error("the configuration's logits are " + std::to_string(c.generator.logits));
+        throw std::runtime_error("the configuration's logits are " +
+                                 std::to_string(c.generator.logits));
     if (!(c.generator.detail >= 0 && c.generator.detail <= 1))
-        throw std::runtime_error("the configuration's detail is " + std::to_string(c.generator.detail));
+        throw std::runtime_error("the configuration's detail is " +
+                                 std::to_string(c.generator.detail));
     c.denoiser = {size(d, "channels4", 0), size(d, "channels8", 0)};
-    c.sampler = {root.contains("sampler") ? size(root.at("sampler"), "layers", 0, 64) : 0}; // likewise
+    c.sampler = {root.contains("sampler") ? size(root.at("sampler"), "layers", 0, 64)
+                                          : 0}; // likewise
     return c;
 }
 
@@ -288,8 +312,9 @@ void load_parameters(torch::nn::Module &module, const std::map<std::string, Tens
 {
     torch::NoGradGuard no_grad;
     auto is_optional = [&](const std::string &name) {
-        return std::any_of(optional.begin(), optional.end(),
-                           [&](const std::string &start) { return name.compare(0, start.size(), start) == 0; });
+        return std::any_of(optional.begin(), optional.end(), [&](const std::string &start) {
+            return name.compare(0, start.size(), start) == 0;
+        });
     };
     auto parameters = module.named_parameters();
     for (auto &item : parameters) {
@@ -300,19 +325,23 @@ void load_parameters(torch::nn::Module &module, const std::map<std::string, Tens
             throw std::runtime_error("the tensor \"" + item.key() + "\" is missing");
         }
         if (found->second.sizes() != item.value().sizes())
-            throw std::runtime_error("the tensor \"" + item.key() + "\" has another shape than its configuration says");
+            throw std::runtime_error("the tensor \"" + item.key() +
+                                     "\" has another shape than its configuration says");
         item.value().copy_(found->second);
     }
     for (const auto &[name, tensor] : tensors)
         if (!parameters.contains(name) && !is_optional(name))
-            throw std::runtime_error("there is a tensor \"" + name + "\" that the network does not have");
+            throw std::runtime_error("there is a tensor \"" + name +
+                                     "\" that the network does not have");
 }
 
 bool is_out_of_memory(const std::exception &e)
 {
     const auto *ours = dynamic_cast<const c10::Error *>(&e);
-    return dynamic_cast<const std::bad_alloc *>(&e) || dynamic_cast<const c10::OutOfMemoryError *>(&e) ||
-           (ours && std::string(ours->what_without_backtrace()).find("allocate memory") != std::string::npos);
+    return dynamic_cast<const std::bad_alloc *>(&e) ||
+           dynamic_cast<const c10::OutOfMemoryError *>(&e) ||
+           (ours && std::string(ours->what_without_backtrace()).find("allocate memory") !=
+                        std::string::npos);
 }
 
 static bool is_of(const char *part, const std::string &name)
@@ -320,8 +349,8 @@ static bool is_of(const char *part, const std::string &name)
     return name.rfind(part, 0) == 0;
 }
 
-/// Fewer numbers than a network of this configuration has, but most of them: a forged configuration must not get the memory
-/// of tensors that its file does not hold.
+/// Fewer numbers than a network of this configuration has, but most of them: a forged configuration
+/// must not get the memory of tensors that its file does not hold.
 static int64_t least_size(const NetworkConfig &c)
 {
     auto square = [](int64_t n) { return n * n; };
@@ -329,12 +358,15 @@ static int64_t least_size(const NetworkConfig &c)
     const EncoderConfig &e = c.encoder;
     const GeneratorConfig &g = c.generator;
     const DenoiserConfig &d = c.denoiser;
-    return 12 * square(c.planner.width) * (c.planner.layers + c.sampler.layers) + 2 * square(c.planner.width) +
-           4 * c.planner.features * c.planner.width + conv(e.channels2, e.channels4) + conv(e.channels4, e.channels4) +
-           conv(e.channels4, e.channels8) + 2 * conv(e.channels8, e.channels8) + conv(e.channels8, e.match) +
-           conv(2 * e.channels8, g.channels8) + 2 * g.blocks8 * conv(g.channels8, g.channels8) +
-           conv(2 * e.channels4 + g.channels8 / 2, g.channels4) + 2 * conv(g.channels4, g.channels4) +
-           conv(g.channels2, g.channels2) + 4 * conv(d.channels4, d.channels4) + conv(d.channels4, d.channels8) +
+    return 12 * square(c.planner.width) * (c.planner.layers + c.sampler.layers) +
+           2 * square(c.planner.width) + 4 * c.planner.features * c.planner.width +
+           conv(e.channels2, e.channels4) + conv(e.channels4, e.channels4) +
+           conv(e.channels4, e.channels8) + 2 * conv(e.channels8, e.channels8) +
+           conv(e.channels8, e.match) + conv(2 * e.channels8, g.channels8) +
+           2 * g.blocks8 * conv(g.channels8, g.channels8) +
+           conv(2 * e.channels4 + g.channels8 / 2, g.channels4) +
+           2 * conv(g.channels4, g.channels4) + conv(g.channels2, g.channels2) +
+           4 * conv(d.channels4, d.channels4) + conv(d.channels4, d.channels8) +
            4 * conv(d.channels8, d.channels8);
 }
 
@@ -343,13 +375,14 @@ Network load_network(const std::string &path, std::map<std::string, std::string>
     SafeTensors file = read_safetensors(path);
     auto format = file.metadata.find("mardini.format");
     if (format == file.metadata.end() || format->second != checkpoint_format)
-        broken(path, format == file.metadata.end()
-                         ? "its header has no \"mardini.format\""
-                         : "its format is " + format->second + ", this build reads " + checkpoint_format);
+        broken(path, format == file.metadata.end() ? "its header has no \"mardini.format\""
+                                                   : "its format is " + format->second +
+                                                         ", this build reads " + checkpoint_format);
     try {
         NetworkConfig config = config_from_json(file.metadata["mardini.config"]);
         auto lacks = [&](const char *part) {
-            return std::none_of(file.tensors.begin(), file.tensors.end(), [&](const auto &t) { return is_of(part, t.first); });
+            return std::none_of(file.tensors.begin(), file.tensors.end(),
+                                [&](const auto &t) { return is_of(part, t.first); });
         };
         if (lacks("denoiser."))
             config.denoiser = {0, 0};
@@ -359,7 +392,8 @@ Network load_network(const std::string &path, std::map<std::string, std::string>
         for (const auto &[name, tensor] : file.tensors)
             size += tensor.numel();
         if (size < least_size(config))
-            throw std::runtime_error("it holds " + std::to_string(size) + " numbers, and its configuration has " +
+            throw std::runtime_error("it holds " + std::to_string(size) +
+                                     " numbers, and its configuration has " +
                                      std::to_string(least_size(config)) + " at least");
         Network network(config);
         load_parameters(*network, file.tensors);
@@ -370,7 +404,8 @@ Network load_network(const std::string &path, std::map<std::string, std::string>
     } catch (const c10::Error &e) {
         if (is_out_of_memory(e))
             throw;
-        broken(path, "LibTorch cannot build its network: " + std::string(e.what_without_backtrace()));
+        broken(path,
+               "LibTorch cannot build its network: " + std::string(e.what_without_backtrace()));
     } catch (const std::exception &e) {
         broken(path, e.what());
     }
@@ -383,7 +418,8 @@ void save_network(const std::string &path, const Network &network, torch::Scalar
     const bool denoises = network->denoiser && network->denoiser->is_trained();
     const bool samples = network->sampler && network->sampler->is_trained();
     for (const auto &item : network->named_parameters())
-        if ((denoises || !is_of("denoiser.", item.key())) && (samples || !is_of("sampler.", item.key())))
+        if ((denoises || !is_of("denoiser.", item.key())) &&
+            (samples || !is_of("sampler.", item.key())))
             file.tensors[item.key()] = item.value().detach().to(dtype);
     file.metadata = std::move(metadata);
     file.metadata["mardini.format"] = checkpoint_format;

@@ -34,10 +34,11 @@ std::pair<Tensor, Tensor> prior_logits(const Pairs &pairs)
     return {logit(pairs.distance_before), logit(pairs.distance_after)};
 }
 
-Candidates candidates(const Tensor &before, const Tensor &after, const Motion &motion, const Pairs &pairs,
-                      Sampling sampling, int64_t first_row)
+Candidates candidates(const Tensor &before, const Tensor &after, const Motion &motion,
+                      const Pairs &pairs, Sampling sampling, int64_t first_row)
 {
-    const int64_t rows = motion.velocity.size(2), w = before.size(3), H = 2 * before.size(2), W = 2 * w;
+    const int64_t rows = motion.velocity.size(2), w = before.size(3), H = 2 * before.size(2),
+                  W = 2 * w;
     auto [da, db] = displacements(motion, pairs); // (N,2,rows,w) luma pixels
     auto luma = [](const Tensor &x) { return at::pixel_shuffle(x.slice(1, 0, 4), 2); };
     auto chroma = [](const Tensor &x) { return x.slice(1, 4, 6); };
@@ -48,10 +49,12 @@ Candidates candidates(const Tensor &before, const Tensor &after, const Motion &m
     Tensor full_a = resize(da, 2 * rows, W), full_b = resize(db, 2 * rows, W);
 
     Candidates c;
-    c.luma = at::stack({warp(ya, full_a, sampling, 2 * first_row), warp(yb, full_b, sampling, 2 * first_row),
-                        band(ya, 2), band(yb, 2)}, 1);
-    c.chroma = at::stack({warp(ca, da / 2, sampling, first_row), warp(cb, db / 2, sampling, first_row), band(ca, 1),
-                          band(cb, 1)}, 1);
+    c.luma = at::stack({warp(ya, full_a, sampling, 2 * first_row),
+                        warp(yb, full_b, sampling, 2 * first_row), band(ya, 2), band(yb, 2)},
+                       1);
+    c.chroma = at::stack({warp(ca, da / 2, sampling, first_row),
+                          warp(cb, db / 2, sampling, first_row), band(ca, 1), band(cb, 1)},
+                         1);
     auto [pa, pb] = prior_logits(pairs);
     Tensor outside_a = outside_penalty * out_of_frame(full_a, H, 2 * first_row);
     Tensor outside_b = outside_penalty * out_of_frame(full_b, H, 2 * first_row);

@@ -9,15 +9,17 @@ namespace mardini {
 struct Candidates {
     Tensor luma;   ///< (N,4,1,H,W) warped before, warped after, before, after
     Tensor chroma; ///< (N,4,2,h,w)
-    Tensor prior;  ///< (N,4,H,W) logits that the distances, the frame's border and the motion stage give
+    Tensor prior;  ///< (N,4,H,W) logits that the distances, the frame's border and the motion stage
+                   ///< give
 };
 
-/// 1 far from the given frames, falling to 0 at one: what the residual and the noise are multiplied by, so that
-/// a masked frame whose time goes to a given frame's becomes that frame. (N,1,1,1)
+/// 1 far from the given frames, falling to 0 at one: what the residual and the noise are multiplied
+/// by, so that a masked frame whose time goes to a given frame's becomes that frame. (N,1,1,1)
 Tensor vanishing(const Pairs &pairs);
 
-/// 0 where both given frames are equal all around, 1 where they differ by two codes of 8 bits or more: a still part
-/// beside motion comes out with its own code values. before, after (N,6,h,w) -> (N,1,h,w)
+/// 0 where both given frames are equal all around, 1 where they differ by two codes of 8 bits or
+/// more: a still part beside motion comes out with its own code values. before, after (N,6,h,w) ->
+/// (N,1,h,w)
 Tensor changed(const Tensor &before, const Tensor &after);
 
 /// Linear blend by time. (N,C,h,w)
@@ -29,9 +31,10 @@ std::pair<Tensor, Tensor> prior_logits(const Pairs &pairs);
 /// Sample both given frames where the motion points, and unwarped.
 ///   before, after  (N,6,h,w) packed, full size
 ///   motion         on the grid of packed frames, in luma pixels of the full frame
-///   first_row      packed row that motion's row 0 stands for; all that is returned covers motion's rows
-Candidates candidates(const Tensor &before, const Tensor &after, const Motion &motion, const Pairs &pairs,
-                      Sampling sampling, int64_t first_row = 0);
+///   first_row      packed row that motion's row 0 stands for; all that is returned covers motion's
+///   rows
+Candidates candidates(const Tensor &before, const Tensor &after, const Motion &motion,
+                      const Pairs &pairs, Sampling sampling, int64_t first_row = 0);
 
 /// Weights softmax(logits) over the four candidates -> packed (N,6,h,w). logits (N,4,H,W)
 Tensor compose(const Candidates &candidates, const Tensor &logits);

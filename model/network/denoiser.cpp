@@ -1,4 +1,5 @@
-// Bridge denoiser: from the deterministic frame and noise to a sample of what may be there, in one step or a few.
+// Bridge denoiser: from the deterministic frame and noise to a sample of what may be there, in one
+// step or a few.
 #include "network/denoiser.h"
 
 #include <ATen/CPUGeneratorImpl.h>
@@ -30,7 +31,8 @@ Tensor DenoiserImpl::forward(const Bridge &b, const Tensor &noisy, const Tensor 
     Tensor offset = (noisy - b.estimate) / (b.uncertainty + 1e-2);
     Tensor hidden = resize(b.hidden.to(torch::kFloat32), noisy.size(2) / 2, noisy.size(3) / 2);
     Tensor w = waves(level.flatten(), level_waves);
-    Tensor x = in(at::cat({quarter(offset), quarter(b.estimate), 8 * quarter(b.uncertainty), hidden}, 1));
+    Tensor x =
+        in(at::cat({quarter(offset), quarter(b.estimate), 8 * quarter(b.uncertainty), hidden}, 1));
     x = block4a(x + row(when4(w)));
     Tensor y = down(act(x));
     y = block8b(block8a(y + row(when8(w))));
@@ -66,7 +68,8 @@ Tensor gap_noise(int64_t seed, int64_t key, int64_t channels, int64_t h, int64_t
     return at::randn({1, channels, h, w}, generator);
 }
 
-/// Cells of noise beyond each border, for what comes into the picture: a quarter of its longer side, of a strip less.
+/// Cells of noise beyond each border, for what comes into the picture: a quarter of its longer
+/// side, of a strip less.
 static int64_t noise_beyond(int64_t h, int64_t w)
 {
     return std::min(std::max(h, w) / 4, 64 + std::min(h, w) / 4);
@@ -75,13 +78,15 @@ static int64_t noise_beyond(int64_t h, int64_t w)
 int64_t bytes_of_noise(int64_t h, int64_t w)
 {
     const int64_t beyond = noise_beyond(h, w), cells = (h + 2 * beyond) * (w + 2 * beyond);
-    return 4 * cells * (2 * packed_channels + 4); // it, its warp, and the places it is warped to, twice
+    return 4 * cells *
+           (2 * packed_channels + 4); // it, its warp, and the places it is warped to, twice
 }
 
 Tensor carry_noise(int64_t seed, int64_t key, const Tensor &displacement)
 {
     const int64_t h = displacement.size(2), w = displacement.size(3), beyond = noise_beyond(h, w);
-    const Tensor noise = gap_noise(seed, key, packed_channels, h + 2 * beyond, w + 2 * beyond).to(displacement.device());
+    const Tensor noise = gap_noise(seed, key, packed_channels, h + 2 * beyond, w + 2 * beyond)
+                             .to(displacement.device());
     const Tensor wide = at::replication_pad2d(displacement / 2, {beyond, beyond, beyond, beyond});
     // The nearest sample: a mean of neighbours would be weaker noise.
     return warp(noise, wide.round()).slice(2, beyond, beyond + h).slice(3, beyond, beyond + w);

@@ -6,13 +6,15 @@
 namespace mardini {
 
 static const std::vector<double> time_waves = {0.5, 1, 2, 4}, level_waves = {0.25, 0.5, 1, 2};
-static constexpr double reach = 16; ///< positions from one end of a window to the other
+static constexpr double reach = 16;   ///< positions from one end of a window to the other
 static constexpr int cell_values = 8; ///< of a token: two components on 2x2 cells
 
-SamplerImpl::SamplerImpl(const PlannerConfig &planner, const SamplerConfig &config) : head_dim_(planner.head_dim)
+SamplerImpl::SamplerImpl(const PlannerConfig &planner, const SamplerConfig &config)
+    : head_dim_(planner.head_dim)
 {
     using torch::nn::Linear;
-    const int D = planner.width, when = static_cast<int>(2 * (time_waves.size() + level_waves.size())) + 2;
+    const int D = planner.width,
+              when = static_cast<int>(2 * (time_waves.size() + level_waves.size())) + 2;
     from_anchor = register_module("from_anchor", Linear(D, D));
     from_motion = register_module("from_motion", Linear(cell_values, D));
     from_when = register_module("from_when", Linear(when, D));
@@ -27,37 +29,49 @@ SamplerImpl::SamplerImpl(const PlannerConfig &planner, const SamplerConfig &conf
     head->bias.zero_();
 }
 
-Tensor SamplerImpl::forward(const Tensor &anchor, int64_t token_rows, const Tensor &times, const Tensor &x,
-                            const Tensor &level, const Tensor &speed)
+Tensor SamplerImpl::forward(const Tensor &anchor, int64_t token_rows, const Tensor &times,
+                            const Tensor &x, const Tensor &level, const Tensor &speed)
 {
-    const int64_t B = x.size(0), M = x.size(1), h = x.size(3), w = x.size(4), N = anchor.size(1), D = anchor.size(2);
+    const int64_t B = x.size(0), M = x.size(1), h = x.size(3), w = x.size(4), N = anchor.size(1),
+                  D = anchor.size(2);
     const int64_t columns = N / token_rows;
-    Tensor cells = at::pixel_unshuffle(x.flatten(0, 1), 2).flatten(2).transpose(1, 2).reshape({B, M, N, cell_values});
-    Tensor when = at::cat({waves(times.flatten() / reach, time_waves), waves(level.flatten(), level_waves),
-                           speed.repeat_interleave(M, 0)}, 1);
+    Tensor cells = at::pixel_unshuffle(x.flatten(0, 1), 2)
+                       .flatten(2)
+                       .transpose(1, 2)
+                       .reshape({B, M, N, cell_values});
+    Tensor when = at::cat({waves(times.flatten() / reach, time_waves),
+                           waves(level.flatten(), level_waves), speed.repeat_interleave(M, 0)},
+                          1);
     Tensor masked = mask_token + from_anchor(anchor).unsqueeze(1) + from_motion(cells) +
                     from_when(when).view({B, M, 1, D});
     masked = masked.reshape({B, M * N, D});
-    const Rotation here = rotation(token_positions(at::zeros({B, 1}, times.options()), token_rows, columns), head_dim_);
+    const Rotation here = rotation(
+        token_positions(at::zeros({B, 1}, times.options()), token_rows, columns), head_dim_);
     const Rotation there = rotation(token_positions(times, token_rows, columns), head_dim_);
     Tensor given = anchor;
     for (size_t i = 0; i < blocks->size(); i++)
-        std::tie(given, masked) = blocks[i]->as<Block>()->forward(given, masked, here, there, M, /*joint=*/true,
-                                                                  ReferenceAttention::Strict, i + 1 == blocks->size());
-    Tensor out = head(norm(masked)).to(torch::kFloat32).reshape({B * M, N, cell_values}).transpose(1, 2);
-    return at::pixel_shuffle(out.reshape({B * M, cell_values, token_rows, columns}), 2).view({B, M, 2, h, w});
+        std::tie(given, masked) =
+            blocks[i]->as<Block>()->forward(given, masked, here, there, M, /*joint=*/true,
+                                            ReferenceAttention::Strict, i + 1 == blocks->size());
+    Tensor out =
+        head(norm(masked)).to(torch::kFloat32).reshape({B * M, N, cell_values}).transpose(1, 2);
+    return at::pixel_shuffle(out.reshape({B * M, cell_values, token_rows, columns}), 2)
+        .view({B, M, 2, h, w});
 }
 
-Tensor SamplerImpl::sample(const Tensor &anchor, int64_t token_rows, const Tensor &times, const Tensor &noise,
-                           double log_speed, int steps)
+Tensor SamplerImpl::sample(const Tensor &anchor, int64_t token_rows, const Tensor &times,
+                           const Tensor &noise, double log_speed, int steps)
 {
-    const Tensor far = times.abs() > times.abs().amax() / 2, speed = at::tensor({log_speed, 1.0}, times.options()).unsqueeze(0);
+    const Tensor far = times.abs() > times.abs().amax() / 2,
+                 speed = at::tensor({log_speed, 1.0}, times.options()).unsqueeze(0);
     Tensor x = noise, done = at::zeros_like(times);
     for (const Tensor &now : {far, far.logical_not()}) {
         Tensor own = now.to(torch::kFloat32), share = own.view({1, -1, 1, 1, 1});
         for (int i = 0; i < steps; i++) {
-            const double s = 1 - i / static_cast<double>(steps), next = s - 1 / static_cast<double>(steps);
-            Tensor clean = forward(anchor, token_rows, times, x, (1 - done) * (1 - own) + own * s, speed);
+            const double s = 1 - i / static_cast<double>(steps),
+                         next = s - 1 / static_cast<double>(steps);
+            Tensor clean =
+                forward(anchor, token_rows, times, x, (1 - done) * (1 - own) + own * s, speed);
             x = x + share * (clean + next / s * (x - clean) - x);
         }
         done = done + own;

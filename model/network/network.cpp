@@ -50,8 +50,12 @@ Pairs make_pairs(const std::vector<References> &references, const torch::Device 
         distance_before.push_back(rounded(r.distance[0]));
         distance_after.push_back(rounded(r.distance[1]));
     }
-    auto index = [&](const std::vector<int64_t> &v) { return torch::tensor(v, torch::kInt64).to(device); };
-    auto distance = [&](const std::vector<float> &v) { return torch::tensor(v).view({-1, 1, 1, 1}).to(device); };
+    auto index = [&](const std::vector<int64_t> &v) {
+        return torch::tensor(v, torch::kInt64).to(device);
+    };
+    auto distance = [&](const std::vector<float> &v) {
+        return torch::tensor(v).view({-1, 1, 1, 1}).to(device);
+    };
     return {index(before), index(after), distance(distance_before), distance(distance_after)};
 }
 
@@ -73,13 +77,16 @@ Pairs make_pairs(const Tensor &given_times, const Tensor &masked_times, const to
     return make_pairs(references, device);
 }
 
-NetworkImpl::NetworkImpl(const NetworkConfig &config) : detail(config.generator.detail), config_(config)
+NetworkImpl::NetworkImpl(const NetworkConfig &config)
+    : detail(config.generator.detail), config_(config)
 {
     encoder = register_module("encoder", Encoder(config.encoder));
     planner = register_module("planner", Planner(config.encoder, config.planner));
-    generator = register_module("generator", Generator(config.encoder, config.planner, config.generator));
+    generator =
+        register_module("generator", Generator(config.encoder, config.planner, config.generator));
     if (config.denoiser.channels4 > 0)
-        denoiser = register_module("denoiser", Denoiser(generator->hidden_channels(), config.denoiser));
+        denoiser =
+            register_module("denoiser", Denoiser(generator->hidden_channels(), config.denoiser));
     if (config.sampler.layers > 0)
         sampler = register_module("sampler", Sampler(config.planner, config.sampler));
 }
@@ -104,30 +111,34 @@ static Match match_pairs(Encoder &encoder, const Features &features, const Pairs
     };
     Match m = encoder->match(select(features, index(a)), select(features, index(b)));
     Tensor w = index(which);
-    return {m.forward.index_select(0, w), m.backward.index_select(0, w), m.confidence_forward.index_select(0, w),
-            m.confidence_backward.index_select(0, w)};
+    return {m.forward.index_select(0, w), m.backward.index_select(0, w),
+            m.confidence_forward.index_select(0, w), m.confidence_backward.index_select(0, w)};
 }
 
-Output NetworkImpl::forward(const Tensor &given, const Tensor &given_times, const Tensor &masked_times, bool joint,
-                            Sampling sampling, const Ablation &ablation, int reduction)
+Output NetworkImpl::forward(const Tensor &given, const Tensor &given_times,
+                            const Tensor &masked_times, bool joint, Sampling sampling,
+                            const Ablation &ablation, int reduction)
 {
     Output o;
     Tensor x = given.flatten(0, 1); // (B*R,6,h,w)
     o.pairs = make_pairs(given_times, masked_times, given.device());
     Features features = encoder(reduce(x, reduction));
     Match match = match_pairs(encoder, features, o.pairs);
-    o.plan = planner->forward(planner->tokenize(features.eighth), nullptr, match, o.pairs, given_times.to(given.device()),
-                              masked_times.to(given.device()), features.eighth.size(2) / 4, joint, ablation);
-    o.refined = generator->refine(o.plan, select(features, o.pairs.before), select(features, o.pairs.after), o.pairs);
+    o.plan = planner->forward(planner->tokenize(features.eighth), nullptr, match, o.pairs,
+                              given_times.to(given.device()), masked_times.to(given.device()),
+                              features.eighth.size(2) / 4, joint, ablation);
+    o.refined = generator->refine(o.plan, select(features, o.pairs.before),
+                                  select(features, o.pairs.after), o.pairs);
 
-    const Tensor before = x.index_select(0, o.pairs.before), after = x.index_select(0, o.pairs.after);
+    const Tensor before = x.index_select(0, o.pairs.before),
+                 after = x.index_select(0, o.pairs.after);
     o.motion = aligned(o.refined, before, after, o.pairs, &o.trust);
     finish(o, before, after, sampling);
     return o;
 }
 
-Motion NetworkImpl::aligned(const Refined &refined, const Tensor &before, const Tensor &after, const Pairs &pairs,
-                            Tensor *trusted)
+Motion NetworkImpl::aligned(const Refined &refined, const Tensor &before, const Tensor &after,
+                            const Pairs &pairs, Tensor *trusted)
 {
     const int64_t h = before.size(2), w = before.size(3);
     Motion motion = enlarged(refined.half, h, w);
@@ -146,14 +157,16 @@ void NetworkImpl::finish(Output &o, const Tensor &before, const Tensor &after, S
     Candidates c = candidates(before, after, o.motion, o.pairs, sampling);
     o.composite = compose(c, c.prior);
     Tensor difference = at::cat({at::pixel_unshuffle(c.luma.select(1, 0) - c.luma.select(1, 1), 2),
-                                 c.chroma.select(1, 0) - c.chroma.select(1, 1)}, 1);
+                                 c.chroma.select(1, 0) - c.chroma.select(1, 1)},
+                                1);
     Tensor still = (before.slice(1, 0, 4) - after.slice(1, 0, 4)).abs();
     const int64_t h = before.size(2), w = before.size(3);
     Finish f = generator->finish(o.composite, difference, still, resize(o.refined.hidden, h, w));
     Tensor logits = c.prior + unpack_logits(f.visibility), vanish = vanishing(o.pairs);
     o.weights = logits.softmax(1);
     Tensor blend = cross_fade(before, after, o.pairs), moved = changed(before, after);
-    Tensor made = restore_detail(compose(c, logits) + vanish * f.residual, before, after, o.motion, o.pairs, c, logits, detail);
+    Tensor made = restore_detail(compose(c, logits) + vanish * f.residual, before, after, o.motion,
+                                 o.pairs, c, logits, detail);
     o.frames = blend + moved * (made - blend);
     o.uncertainty = moved * vanish * at::softplus(o.motion.uncertainty + f.uncertainty - 4);
 }

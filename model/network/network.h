@@ -25,7 +25,8 @@ struct NetworkConfig {
 NetworkConfig preset(const std::string &name);
 
 /// Times of B windows -> who is made from whom. (B,R) and (B,M) on the CPU.
-Pairs make_pairs(const Tensor &given_times, const Tensor &masked_times, const torch::Device &device);
+Pairs make_pairs(const Tensor &given_times, const Tensor &masked_times,
+                 const torch::Device &device);
 
 /// Likewise of references that were chosen before; indices as they are.
 Pairs make_pairs(const std::vector<References> &references, const torch::Device &device);
@@ -38,8 +39,9 @@ struct Output {
     Tensor weights;     ///< (N,4,H,W) of the candidates
     Plan plan;
     Refined refined;
-    Tensor trust;       ///< (N,1,h/2,w/2) in the alignment; undefined if the network does not align
-    Motion motion;      ///< (N,.,h,w) what the frames are composed by: refined.half, at their size and aligned
+    Tensor trust;  ///< (N,1,h/2,w/2) in the alignment; undefined if the network does not align
+    Motion motion; ///< (N,.,h,w) what the frames are composed by: refined.half, at their size and
+                   ///< aligned
     Pairs pairs;
 
     /// What the denoiser starts from.
@@ -53,19 +55,22 @@ struct NetworkImpl : torch::nn::Module {
     ///   given_times   (B,R) float32 on the CPU, rising
     ///   masked_times  (B,M) float32 on the CPU
     ///   reduction     motion is found on frames that are this many times smaller
-    Output forward(const Tensor &given, const Tensor &given_times, const Tensor &masked_times, bool joint = false,
-                   Sampling sampling = Sampling::Bicubic, const Ablation &ablation = {}, int reduction = 1);
+    Output forward(const Tensor &given, const Tensor &given_times, const Tensor &masked_times,
+                   bool joint = false, Sampling sampling = Sampling::Bicubic,
+                   const Ablation &ablation = {}, int reduction = 1);
 
     /// The refined motion at the size of the given frames, aligned to them if the network aligns.
     ///   before, after  (N,6,h,w) packed, the given frames of each masked one
     ///   trust          receives how far the alignment was trusted, (N,1,h/2,w/2), if not null
     ///   returns        on (h,w), luma pixels of these frames
-    Motion aligned(const Refined &refined, const Tensor &before, const Tensor &after, const Pairs &pairs,
-                   Tensor *trust = nullptr);
+    Motion aligned(const Refined &refined, const Tensor &before, const Tensor &after,
+                   const Pairs &pairs, Tensor *trust = nullptr);
 
-    /// From motion to frames: fill in frames, composite, uncertainty and weights of `o`, whose refined, motion and pairs are
-    /// known. before, after (N,6,h,w): the given frames of each masked one
-    void finish(Output &o, const Tensor &before, const Tensor &after, Sampling sampling = Sampling::Bicubic);
+    /// From motion to frames: fill in frames, composite, uncertainty and weights of `o`, whose
+    /// refined, motion and pairs are known. before, after (N,6,h,w): the given frames of each
+    /// masked one
+    void finish(Output &o, const Tensor &before, const Tensor &after,
+                Sampling sampling = Sampling::Bicubic);
 
     /// Strength at which detail is restored: the configuration's until another is set.
     double detail;

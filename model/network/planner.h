@@ -6,7 +6,7 @@
 namespace mardini {
 
 struct PlannerConfig {
-    int width = 128;   ///< of a token
+    int width = 128; ///< of a token
     int layers = 4;
     int head_dim = 32;
     int features = 24; ///< channels of the planning signal that stay opaque
@@ -52,11 +52,13 @@ struct Ablation {
 struct PlannerImpl : torch::nn::Module {
     PlannerImpl(const EncoderConfig &encoder, const PlannerConfig &config);
 
-    /// Tokens of given frames: features (N,channels8,H/8,W/8) -> (N,tokens,D), a token for 32x32 pixels.
+    /// Tokens of given frames: features (N,channels8,H/8,W/8) -> (N,tokens,D), a token for 32x32
+    /// pixels.
     Tensor tokenize(const Tensor &eighth);
 
-    /// Given frames as the masked tokens of any window see them, where each keeps to itself (ReferenceAttention::Strict):
-    /// a layer each, keys turned by place but not by time. (F,tokens,D) -> (F,heads,tokens,head_dim)
+    /// Given frames as the masked tokens of any window see them, where each keeps to itself
+    /// (ReferenceAttention::Strict): a layer each, keys turned by place but not by time.
+    /// (F,tokens,D) -> (F,heads,tokens,head_dim)
     using Reading = std::vector<BlockImpl::Memory>;
     bool reads_alone() const { return config_.references == ReferenceAttention::Strict; }
     Reading read(const Tensor &tokens, int64_t token_rows);
@@ -66,8 +68,9 @@ struct PlannerImpl : torch::nn::Module {
     ///   match         of pairs.before with pairs.after, one for each masked frame
     ///   given_times   (B,R), masked_times (B,M) float32, any unit of a few to 17 positions
     ///   joint         masked frames see each other
-    Plan forward(const Tensor &tokens, const Reading *reading, const Match &match, const Pairs &pairs, const Tensor &given_times,
-                 const Tensor &masked_times, int64_t token_rows, bool joint, const Ablation &ablation = {});
+    Plan forward(const Tensor &tokens, const Reading *reading, const Match &match,
+                 const Pairs &pairs, const Tensor &given_times, const Tensor &masked_times,
+                 int64_t token_rows, bool joint, const Ablation &ablation = {});
 
     torch::nn::Conv2d stem1{nullptr}, stem2{nullptr};
     torch::nn::Linear from_given{nullptr}, from_match{nullptr}, head{nullptr};
@@ -76,8 +79,8 @@ struct PlannerImpl : torch::nn::Module {
     Tensor mask_token;
 
 private:
-    Tensor answer(Tensor masked, const Reading &reading, const Rotation &turns, const Tensor &given_times, int64_t M,
-                  bool joint);
+    Tensor answer(Tensor masked, const Reading &reading, const Rotation &turns,
+                  const Tensor &given_times, int64_t M, bool joint);
     PlannerConfig config_;
 };
 TORCH_MODULE(Planner);

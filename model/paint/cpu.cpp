@@ -23,11 +23,13 @@ static constexpr int64_t halo = 4;
 /// Bytes that the buffers of a band may take: they are to stay in the processor's caches.
 static constexpr int64_t band_bytes = 16 << 20;
 
-static constexpr int num_fields = 9; ///< displacement to a: x y, to b: x y, visibility 4, uncertainty
+static constexpr int num_fields =
+    9; ///< displacement to a: x y, to b: x y, visibility 4, uncertainty
 
 namespace {
 
-/// Bilinear interpolation along one axis, pixel centres aligned: where from, and the right one's part.
+/// Bilinear interpolation along one axis, pixel centres aligned: where from, and the right one's
+/// part.
 struct Steps {
     Steps(int64_t from, int64_t to) : left(to + 16), right(to + 16), part(to + 16)
     {
@@ -54,12 +56,14 @@ struct Band {
     bool bf16, has_extra, alone;
     void *input;
     const void *output;
-    // Rows -1 .. rows of fields, -4 .. rows + 3 of differences; the first float of a row's margin comes first.
+    // Rows -1 .. rows of fields, -4 .. rows + 3 of differences; the first float of a row's margin
+    // comes first.
     std::vector<float> fields, differences, hidden, samples, logits, changes, moved, extra;
 
     static constexpr int64_t margin = 16;
 
-    static const float *row_of(const std::vector<float> &v, int64_t row, int64_t channels, int64_t pitch)
+    static const float *row_of(const std::vector<float> &v, int64_t row, int64_t channels,
+                               int64_t pitch)
     {
         return v.data() + row * channels * pitch + margin;
     }
@@ -129,7 +133,8 @@ static Plane make_plane(Kind kind, int64_t height, int64_t width, float middle)
     p.scale = kind == Kind::F32 ? 1 : 1 / middle;
     p.offset = kind == Kind::F32 ? 0 : -1;
     const int64_t bytes = kind == Kind::U8 ? 1 : kind == Kind::U16 ? 2 : 4;
-    p.data = std::shared_ptr<uint8_t[]>(new uint8_t[(height + 2 * Plane::margin) * p.stride * bytes + 64]);
+    p.data = std::shared_ptr<uint8_t[]>(
+        new uint8_t[(height + 2 * Plane::margin) * p.stride * bytes + 64]);
     return p;
 }
 
@@ -140,7 +145,8 @@ static void fill_plane(const Plane &p, const uint8_t *data, ptrdiff_t stride, in
     const int64_t m = Plane::margin;
     at::parallel_for(-m, p.height + m, 64, [&](int64_t begin, int64_t end) {
         for (int64_t y = begin; y < end; y++) {
-            const Sample *from = reinterpret_cast<const Sample *>(data + std::clamp<int64_t>(y, 0, h - 1) * stride);
+            const Sample *from =
+                reinterpret_cast<const Sample *>(data + std::clamp<int64_t>(y, 0, h - 1) * stride);
             Sample *line = reinterpret_cast<Sample *>(p.data.get()) + (y + m) * p.stride;
             std::fill(line, line + m, from[0]);
             std::memcpy(line + m, from, w * sizeof(Sample));
@@ -159,7 +165,8 @@ static Plane copy_plane(const Geometry &g, const MardiniFrame &frame, int plane)
     return p;
 }
 
-/// Rows of a plane of floats from row `first` on; the first and last also fill the margins above and below.
+/// Rows of a plane of floats from row `first` on; the first and last also fill the margins above
+/// and below.
 static void copy_rows(const Plane &p, const Tensor &values, int64_t first)
 {
     Tensor t = values.contiguous();
@@ -182,10 +189,12 @@ static Plane neutral_plane(const Geometry &g)
 {
     const int middle = 1 << (g.format.depth - 1);
     const bool wide = g.format.depth > 8;
-    Plane p = make_plane(wide ? Kind::U16 : Kind::U8, g.height / 2, g.width / 2, static_cast<float>(middle));
+    Plane p = make_plane(wide ? Kind::U16 : Kind::U8, g.height / 2, g.width / 2,
+                         static_cast<float>(middle));
     const int64_t samples = (p.height + 2 * Plane::margin) * p.stride;
     if (wide)
-        std::fill_n(reinterpret_cast<uint16_t *>(p.data.get()), samples, static_cast<uint16_t>(middle));
+        std::fill_n(reinterpret_cast<uint16_t *>(p.data.get()), samples,
+                    static_cast<uint16_t>(middle));
     else
         std::fill_n(p.data.get(), samples, static_cast<uint8_t>(middle));
     return p;
@@ -217,7 +226,8 @@ Pixels take_pixels(const Geometry &g, const MardiniFrame &frame)
 
 // ---- the band ----------------------------------------------------------------------
 
-/// The rows of a field need not have room for vectors at their end: the last few are done one by one.
+/// The rows of a field need not have room for vectors at their end: the last few are done one by
+/// one.
 static void mix(const float *above, const float *below, float down, int64_t w, float *out)
 {
     const int64_t whole = w / 16 * 16;
@@ -229,7 +239,8 @@ static void mix(const float *above, const float *below, float down, int64_t w, f
 /// A field of low resolution, read row by row at that of the packed frame.
 struct Source {
     Source(const Tensor &t, int64_t h, int64_t w)
-        : values(t.to(torch::kFloat32).contiguous()), rows(values.size(2), h), columns(values.size(3), w), w(w)
+        : values(t.to(torch::kFloat32).contiguous()), rows(values.size(2), h),
+          columns(values.size(3), w), w(w)
     {
     }
 
@@ -260,7 +271,9 @@ Tensor fields_of(const Geometry &g, const Painting &p)
     const Motion &m = p.motion;
     const double r = g.reduction;
     return at::cat({r * p.distance_before * (m.velocity + m.bend.slice(1, 0, 2)),
-                    r * p.distance_after * (m.velocity + m.bend.slice(1, 2, 4)), m.visibility, m.uncertainty}, 1);
+                    r * p.distance_after * (m.velocity + m.bend.slice(1, 2, 4)), m.visibility,
+                    m.uncertainty},
+                   1);
 }
 
 float prior_logit(float distance)
@@ -288,9 +301,11 @@ static Band make_band(const Geometry &g, const Painting &p, int64_t most_rows)
     b.bf16 = p.dtype == torch::kBFloat16;
     b.has_extra = p.extra.defined();
     b.alone = p.alone;
-    TORCH_CHECK(b.input_channels <= max_input, "The output head takes ", b.input_channels, " channels; at most ",
-                max_input, " are possible.");
-    auto buffer = [&](std::vector<float> &v, int64_t rows, int64_t channels) { v.resize(rows * channels * b.pitch); };
+    TORCH_CHECK(b.input_channels <= max_input, "The output head takes ", b.input_channels,
+                " channels; at most ", max_input, " are possible.");
+    auto buffer = [&](std::vector<float> &v, int64_t rows, int64_t channels) {
+        v.resize(rows * channels * b.pitch);
+    };
     buffer(b.fields, most_rows + 2, num_fields);
     buffer(b.differences, most_rows + 8, 1);
     buffer(b.hidden, most_rows, b.input_channels - 16);
@@ -347,8 +362,8 @@ static void sample_band(Band &b, const Source &fields, const Source &hidden, con
 class PlaneReader {
 public:
     PlaneReader(const Geometry &g, const Band &b, int plane)
-        : g_(g), b_(b), plane_(plane), H_(g.padded_height(plane)), W_(g.padded_width(plane)), rows_(b.h, H_),
-          columns_(b.w, W_), pitch_(W_ + 32)
+        : g_(g), b_(b), plane_(plane), H_(g.padded_height(plane)), W_(g.padded_width(plane)),
+          rows_(b.h, H_), columns_(b.w, W_), pitch_(W_ + 32)
     {
     }
 
@@ -364,7 +379,8 @@ public:
         for (int k = 0; k < 4; k++) {
             float *out = values + k * pitch_;
             resize(&Band::field, k, y, out);
-            const float scale = 0.5f * static_cast<float>(k % 2 ? H_ : W_) / static_cast<float>(k % 2 ? b_.h : b_.w);
+            const float scale = 0.5f * static_cast<float>(k % 2 ? H_ : W_) /
+                                static_cast<float>(k % 2 ? b_.h : b_.w);
             for (int64_t x = 0; x < W_; x++)
                 out[x] *= scale;
         }
@@ -387,13 +403,16 @@ private:
         kernel().resize_row(tmp.data(), columns_, W_, out);
     }
 
-    /// Mean of the luma samples that lie on one of this plane's. `first`: of four channels, one a luma sample.
-    void pool_luma(const std::vector<float> &v, int channels, int first, int64_t y, float *out) const
+    /// Mean of the luma samples that lie on one of this plane's. `first`: of four channels, one a
+    /// luma sample.
+    void pool_luma(const std::vector<float> &v, int channels, int first, int64_t y,
+                   float *out) const
     {
         const int64_t fy = 2 * b_.h / H_, fx = 2 * b_.w / W_;
         std::fill(out, out + W_, 0.0f);
         for (int64_t line = y * fy; line < (y + 1) * fy; line++) {
-            const float *row = b_.at(v, line / 2 - b_.begin, channels) + (first + 2 * (line % 2)) * b_.pitch;
+            const float *row =
+                b_.at(v, line / 2 - b_.begin, channels) + (first + 2 * (line % 2)) * b_.pitch;
             for (int64_t x = 0; x < 2 * b_.w; x++)
                 out[x / fx] += row[(x % 2) * b_.pitch + x / 2];
         }
@@ -433,7 +452,8 @@ private:
                 return;
             const double cb[] = {-blue / green, 1, 0}, cr[] = {-red / green, 0, 1};
             for (int c = 0; c < 2; c++) {
-                const float share = static_cast<float>(c ? cr[plane_] / cr_scale : cb[plane_] / cb_scale);
+                const float share =
+                    static_cast<float>(c ? cr[plane_] / cr_scale : cb[plane_] / cb_scale);
                 if (share == 0)
                     continue;
                 resize(&Band::change, 4 + c, y, tmp);
@@ -452,8 +472,8 @@ private:
 };
 
 /// Lines of plane `plane` that packed rows [first, first + count) of the frame cover.
-static void store_plane_lines(const Geometry &g, const Band &b, const Painting &p, int plane, int64_t first,
-                              int64_t count, const MardiniFrame &out)
+static void store_plane_lines(const Geometry &g, const Band &b, const Painting &p, int plane,
+                              int64_t first, int64_t count, const MardiniFrame &out)
 {
     const PlaneReader reader(g, b, plane);
     const int64_t begin = first * reader.height() / b.h;
@@ -463,7 +483,8 @@ static void store_plane_lines(const Geometry &g, const Band &b, const Painting &
         std::vector<float> values(10 * reader.pitch());
         std::vector<uint8_t> codes((reader.width() + 32) * bytes);
         for (int64_t y = from; y < to; y++) {
-            const PlaneLine line = reader.read(p.before->planes[plane], p.after->planes[plane], y, values.data());
+            const PlaneLine line =
+                reader.read(p.before->planes[plane], p.after->planes[plane], y, values.data());
             kernel().plane_row(line, codes.data());
             std::memcpy(out.data[plane] + y * out.stride[plane], codes.data(), width);
         }
@@ -473,7 +494,8 @@ static void store_plane_lines(const Geometry &g, const Band &b, const Painting &
 // ---- the frame ---------------------------------------------------------------------
 
 /// Packed rows [first, first + count) of the frame, straight from the kept samples.
-static void store_packed_rows(const Geometry &g, const Band &b, int64_t first, int64_t count, const MardiniFrame &out)
+static void store_packed_rows(const Geometry &g, const Band &b, int64_t first, int64_t count,
+                              const MardiniFrame &out)
 {
     const bool gray = g.format.color == MARDINI_COLOR_GRAY;
     const int64_t bytes = g.format.depth > 8 ? 2 : 1;
@@ -487,7 +509,8 @@ static void store_packed_rows(const Geometry &g, const Band &b, int64_t first, i
                 const int plane = i < 2 ? 0 : i - 1;
                 const int64_t at = i < 2 ? 2 * y + i : y;
                 if (at < g.plane_height(plane))
-                    std::memcpy(out.data[plane] + at * out.stride[plane], lines.at[i], g.plane_width(plane) * bytes);
+                    std::memcpy(out.data[plane] + at * out.stride[plane], lines.at[i],
+                                g.plane_width(plane) * bytes);
             }
         }
     });
@@ -506,7 +529,8 @@ static int64_t rows_of_band(int64_t w, int64_t hidden_channels, int64_t bytes)
 
 int64_t bytes_of_bands(const Geometry &g, int64_t hidden_channels, int64_t bytes)
 {
-    const int64_t w = g.width / 2, rows = std::min(rows_of_band(w, hidden_channels, bytes) + 2 * halo, g.height / 2);
+    const int64_t w = g.width / 2,
+                  rows = std::min(rows_of_band(w, hidden_channels, bytes) + 2 * halo, g.height / 2);
     return rows * bytes_of_row(w, hidden_channels);
 }
 

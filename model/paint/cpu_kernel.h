@@ -1,11 +1,14 @@
-// The inner loops of fused.cpp, written once over the vectors of vectors.h, which comes first. Included by it several
-// times, each time in a namespace of its own with other instructions allowed.
+// The inner loops of fused.cpp, written once over the vectors of vectors.h, which comes first.
+// Included by it several times, each time in a namespace of its own with other instructions
+// allowed.
 //
-// Everything runs over packed columns: a vector holds one of the four luma samples of LANES squares, or their chroma.
+// Everything runs over packed columns: a vector holds one of the four luma samples of LANES
+// squares, or their chroma.
 
 // ---- samples -------------------------------------------------------------------
 
-/// Cubic weights of the four samples around a position, `t` beyond the second; Keys' kernel with a = -0.75.
+/// Cubic weights of the four samples around a position, `t` beyond the second; Keys' kernel with a
+/// = -0.75.
 INLINE void cubic(vf t, vf w[4])
 {
     const float a = -0.75f;
@@ -51,12 +54,15 @@ INLINE vf sample(const Plane &p, const Position &at, Kind kind)
         if (kind == Kind::U8) {
             line += r * p.stride;
             vu taps = (vu)GATHER(line, at.offset);
-            row = at.x[FIRST(4, 0)] * as_float((vi)(taps & 255)) + at.x[FIRST(4, 1)] * as_float((vi)(taps >> 8 & 255)) +
-                  at.x[FIRST(4, 2)] * as_float((vi)(taps >> 16 & 255)) + at.x[FIRST(4, 3)] * as_float((vi)(taps >> 24));
+            row = at.x[FIRST(4, 0)] * as_float((vi)(taps & 255)) +
+                  at.x[FIRST(4, 1)] * as_float((vi)(taps >> 8 & 255)) +
+                  at.x[FIRST(4, 2)] * as_float((vi)(taps >> 16 & 255)) +
+                  at.x[FIRST(4, 3)] * as_float((vi)(taps >> 24));
         } else if (kind == Kind::U16) {
             line += 2 * r * p.stride;
             vu left = (vu)GATHER(line, at.offset * 2), right = (vu)GATHER(line + 4, at.offset * 2);
-            row = at.x[FIRST(2, 0)] * as_float((vi)(left & 65535)) + at.x[FIRST(2, 1)] * as_float((vi)(left >> 16)) +
+            row = at.x[FIRST(2, 0)] * as_float((vi)(left & 65535)) +
+                  at.x[FIRST(2, 1)] * as_float((vi)(left >> 16)) +
                   at.x[2 + FIRST(2, 0)] * as_float((vi)(right & 65535)) +
                   at.x[2 + FIRST(2, 1)] * as_float((vi)(right >> 16));
         } else {
@@ -171,7 +177,8 @@ static void resize_row(const float *row, const Steps &steps, int64_t w, float *o
         memcpy(&right, steps.right.data() + x, sizeof(right));
         vf part = load(steps.part.data() + x);
         const uint8_t *from = reinterpret_cast<const uint8_t *>(row);
-        store(out + x, (1.0f - part) * (vf)GATHER(from, left * 4) + part * (vf)GATHER(from, right * 4));
+        store(out + x,
+              (1.0f - part) * (vf)GATHER(from, left * 4) + part * (vf)GATHER(from, right * 4));
     }
 }
 
@@ -189,7 +196,8 @@ INLINE void difference_row(const Band &b, int64_t y, float *out, Kind kind)
     }
 }
 
-/// Largest within four rows and columns around, at most 1. The rows' margins hold zeros; tmp has them too.
+/// Largest within four rows and columns around, at most 1. The rows' margins hold zeros; tmp has
+/// them too.
 static void moved_row(const float *const rows[9], int64_t w, float *tmp, float *out)
 {
     for (int64_t x = 0; x < w; x += LANES) {
@@ -249,15 +257,18 @@ INLINE void get_output(const Band &b, int64_t row, int64_t x, vf *channels)
         return;
     }
     for (int c = 0; c < num_output; c += 2) {
-        // A word holds two channels; the last one comes with the one before it, not to read past the end.
+        // A word holds two channels; the last one comes with the one before it, not to read past
+        // the end.
         const int odd = c + 1 == num_output, begin = c - odd;
         vu word = (vu)GATHER(from + 2 * begin, pixel);
-        vu bits[2] = {FIRST(2, 0) ? word & 0xffff0000 : word << 16, FIRST(2, 0) ? word << 16 : word & 0xffff0000};
+        vu bits[2] = {FIRST(2, 0) ? word & 0xffff0000 : word << 16,
+                      FIRST(2, 0) ? word << 16 : word & 0xffff0000};
         memcpy(&channels[begin], bits, sizeof(bits));
     }
 }
 
-/// Sample both frames for packed row `row` of the band, keep samples and logits, write the head's input.
+/// Sample both frames for packed row `row` of the band, keep samples and logits, write the head's
+/// input.
 INLINE void sample_row(const Band &b, int64_t row, Kind kind)
 {
     const int64_t y = b.begin + row, pitch = b.pitch;
@@ -287,12 +298,13 @@ INLINE void sample_row(const Band &b, int64_t row, Kind kind)
                 const float line = static_cast<float>(2 * y + dy);
                 vf xa = column + f[0] + static_cast<float>(dx), ya = line + f[1];
                 vf xb = column + f[2] + static_cast<float>(dx), yb = line + f[3];
-                vf a = sample(pa[0], locate(pa[0], xa, ya), kind), c = sample(pb[0], locate(pb[0], xb, yb), kind);
+                vf a = sample(pa[0], locate(pa[0], xa, ya), kind),
+                   c = sample(pb[0], locate(pb[0], xb, yb), kind);
                 vi out_a = (xa < -0.5f) | (xa > W - 0.5f) | (ya < -0.5f) | (ya > H - 0.5f);
                 vi out_b = (xb < -0.5f) | (xb > W - 0.5f) | (yb < -0.5f) | (yb > H - 0.5f);
                 vf l[4] = {f[4] + b.prior[0] - (out_a ? all(outside_penalty) : vf{}),
-                           f[5] + b.prior[1] - (out_b ? all(outside_penalty) : vf{}), f[6] + b.prior[0],
-                           f[7] + b.prior[1]};
+                           f[5] + b.prior[1] - (out_b ? all(outside_penalty) : vf{}),
+                           f[6] + b.prior[0], f[7] + b.prior[1]};
                 for (int k = 0; k < 4; k++) {
                     store(logits + (4 * k + s) * pitch + x, l[k]);
                     coarse[k] += 0.25f * l[k];
@@ -309,13 +321,16 @@ INLINE void sample_row(const Band &b, int64_t row, Kind kind)
         softmax(coarse);
         vf half = lanes() + static_cast<float>(x);
         const float line = static_cast<float>(y);
-        Position at_a = locate(pa[1], half + 0.5f * load(near + x), line + 0.5f * load(near + pitch + x));
-        Position at_b = locate(pb[1], half + 0.5f * load(near + 2 * pitch + x), line + 0.5f * load(near + 3 * pitch + x));
+        Position at_a =
+            locate(pa[1], half + 0.5f * load(near + x), line + 0.5f * load(near + pitch + x));
+        Position at_b = locate(pb[1], half + 0.5f * load(near + 2 * pitch + x),
+                               line + 0.5f * load(near + 3 * pitch + x));
         for (int c = 0; c < 2; c++) {
             vf a = sample(pa[1 + c], at_a, kind), d = sample(pb[1 + c], at_b, kind);
             store(samples + (8 + c) * pitch + x, a);
             store(samples + (10 + c) * pitch + x, d);
-            in[4 + c] = coarse[0] * a + coarse[1] * d + coarse[2] * still_a[4 + c] + coarse[3] * still_b[4 + c];
+            in[4 + c] = coarse[0] * a + coarse[1] * d + coarse[2] * still_a[4 + c] +
+                        coarse[3] * still_b[4 + c];
             in[10 + c] = a - d;
         }
         for (int64_t c = 16; c < b.input_channels; c++)
@@ -324,11 +339,13 @@ INLINE void sample_row(const Band &b, int64_t row, Kind kind)
     }
 }
 
-/// Apply the head's output to packed row `row`: its logits and change take the place of what was there.
+/// Apply the head's output to packed row `row`: its logits and change take the place of what was
+/// there.
 /// @return sum over the row of how sure the network is
 static double judge_row(const Band &b, int64_t row)
 {
-    const float *uncertainty = b.field(row) + 8 * b.pitch, *moved = b.moved_at(row), *extra = b.extra_row(row);
+    const float *uncertainty = b.field(row) + 8 * b.pitch, *moved = b.moved_at(row),
+                *extra = b.extra_row(row);
     float *logits = b.logit(row), *change = b.change(row);
     vf sum = {};
     for (int64_t x = 0; x < b.w; x += LANES) {
@@ -343,7 +360,9 @@ static double judge_row(const Band &b, int64_t row)
         for (int c = 0; c < 16; c++)
             store(logits + c * b.pitch + x, load(logits + c * b.pitch + x) + out[6 + c]);
         vf u = b.vanish * softplus(load(uncertainty + x) + out[22] - 4.0f) * load(moved + x);
-        sum += 1.0f / (1.0f + 16.0f * u); // half as sure where an error of eight codes of 8 bits is expected
+        sum +=
+            1.0f /
+            (1.0f + 16.0f * u); // half as sure where an error of eight codes of 8 bits is expected
     }
     double total = 0;
     for (int i = 0; i < LANES; i++)
@@ -356,7 +375,8 @@ INLINE void store_row(const Band &b, int64_t row, const Lines &lines, Kind kind)
 {
     const int64_t y = b.begin + row, pitch = b.pitch;
     const bool wide = kind == Kind::U16;
-    const float *samples = b.sample(row), *logits = b.logit(row), *change = b.change(row), *moved = b.moved_at(row);
+    const float *samples = b.sample(row), *logits = b.logit(row), *change = b.change(row),
+                *moved = b.moved_at(row);
     for (int64_t x = 0; x < b.w; x += LANES) {
         vf still_a[6], still_b[6], made[6], coarse[4] = {};
         load_packed(*b.packed[0], y, x, kind, still_a);
@@ -368,20 +388,22 @@ INLINE void store_row(const Band &b, int64_t row, const Lines &lines, Kind kind)
                 coarse[k] += 0.25f * l[k];
             }
             softmax(l);
-            made[s] = l[0] * load(samples + s * pitch + x) + l[1] * load(samples + (4 + s) * pitch + x) +
-                      l[2] * still_a[s] + l[3] * still_b[s];
+            made[s] = l[0] * load(samples + s * pitch + x) +
+                      l[1] * load(samples + (4 + s) * pitch + x) + l[2] * still_a[s] +
+                      l[3] * still_b[s];
         }
         softmax(coarse);
         for (int c = 0; c < 2; c++)
             made[4 + c] = coarse[0] * load(samples + (8 + c) * pitch + x) +
-                          coarse[1] * load(samples + (10 + c) * pitch + x) + coarse[2] * still_a[4 + c] +
-                          coarse[3] * still_b[4 + c];
+                          coarse[1] * load(samples + (10 + c) * pitch + x) +
+                          coarse[2] * still_a[4 + c] + coarse[3] * still_b[4 + c];
         vf share = load(moved + x);
         vi out[6];
         for (int c = 0; c < 6; c++) {
             // a + s (b - a): equal pixels stay equal whatever the rounding.
             vf blend = still_a[c] + b.fade * (still_b[c] - still_a[c]);
-            out[c] = codes(blend + share * (made[c] + load(change + c * pitch + x) - blend), b.middle);
+            out[c] =
+                codes(blend + share * (made[c] + load(change + c * pitch + x) - blend), b.middle);
         }
         const int bytes = wide ? 2 : 1;
         store_pairs(lines.at[0] + 2 * x * bytes, out[0], out[1], wide);
@@ -397,8 +419,10 @@ INLINE void plane_row(const PlaneLine &p, uint8_t *out, Kind kind)
     const float line = static_cast<float>(p.y);
     for (int64_t x = 0; x < p.width; x += LANES) {
         vf column = lanes() + static_cast<float>(x), l[4];
-        vf a = sample(*p.a, locate(*p.a, column + load(p.field[0] + x), line + load(p.field[1] + x)), kind);
-        vf b = sample(*p.b, locate(*p.b, column + load(p.field[2] + x), line + load(p.field[3] + x)), kind);
+        vf a = sample(
+            *p.a, locate(*p.a, column + load(p.field[0] + x), line + load(p.field[1] + x)), kind);
+        vf b = sample(
+            *p.b, locate(*p.b, column + load(p.field[2] + x), line + load(p.field[3] + x)), kind);
         for (int k = 0; k < 4; k++)
             l[k] = load(p.field[4 + k] + x);
         softmax(l);
@@ -407,7 +431,8 @@ INLINE void plane_row(const PlaneLine &p, uint8_t *out, Kind kind)
         vf made = l[0] * a + l[1] * b + l[2] * still_a + l[3] * still_b + load(p.field[8] + x);
         vf blend = still_a + p.fade * (still_b - still_a);
         const bool wide = kind == Kind::U16;
-        store_codes(out + x * (wide ? 2 : 1), codes(blend + load(p.field[9] + x) * (made - blend), p.middle), wide);
+        store_codes(out + x * (wide ? 2 : 1),
+                    codes(blend + load(p.field[9] + x) * (made - blend), p.middle), wide);
     }
 }
 
@@ -453,4 +478,5 @@ static void plane_any(const PlaneLine &p, uint8_t *out)
         plane_row(p, out, Kind::U8);
 }
 
-static const Kernel kernel = {mix_rows,   resize_row, difference_any, moved_row, sample_any, judge_row, store_any, plane_any};
+static const Kernel kernel = {mix_rows,   resize_row, difference_any, moved_row,
+                              sample_any, judge_row,  store_any,      plane_any};

@@ -21,9 +21,10 @@ static constexpr int64_t line_alignment = 256;
 static constexpr int num_down = 3, num_up = 2;
 static_assert(num_down + num_up <= Device::num_slots);
 
-CardPainter::CardPainter(const Geometry &geometry, std::unique_ptr<Device> device, const torch::Device &place)
-    : geometry_(geometry), device_(std::move(device)), place_(place), band_rows_(geometry.height / 2), up_(num_up),
-      down_(num_down)
+CardPainter::CardPainter(const Geometry &geometry, std::unique_ptr<Device> device,
+                         const torch::Device &place)
+    : geometry_(geometry), device_(std::move(device)), place_(place),
+      band_rows_(geometry.height / 2), up_(num_up), down_(num_down)
 {
     int number = 0;
     for (Slot &slot : up_)
@@ -65,7 +66,8 @@ int CardPainter::num_stored() const
 int64_t CardPainter::line_bytes(int stored) const
 {
     const MardiniFormat &f = geometry_.format;
-    return geometry_.plane_width(stored) * (f.depth > 8 ? 2 : 1) * (f.interleaved && stored == 1 ? 2 : 1);
+    return geometry_.plane_width(stored) * (f.depth > 8 ? 2 : 1) *
+           (f.interleaved && stored == 1 ? 2 : 1);
 }
 
 /// From the first to the last byte of frames that arrange() laid out.
@@ -77,7 +79,8 @@ int64_t CardPainter::num_bytes(const MardiniFrame &frame) const
 
 Lines CardPainter::lines(const MardiniFrame &frame, int stored) const
 {
-    return {frame.data[stored], static_cast<size_t>(frame.stride[stored]), static_cast<size_t>(line_bytes(stored)),
+    return {frame.data[stored], static_cast<size_t>(frame.stride[stored]),
+            static_cast<size_t>(line_bytes(stored)),
             static_cast<size_t>(geometry_.plane_height(stored))};
 }
 
@@ -100,8 +103,14 @@ MardiniFrame CardPainter::arrange(Tensor *memory) const
 static View view_of_values(const Tensor &plane)
 {
     const int64_t height = plane.size(0), width = plane.size(1);
-    return {reinterpret_cast<uint8_t *>(plane.data_ptr<float>()), 4 * width, 4, 4, 0, static_cast<int32_t>(height),
-            static_cast<int32_t>(width), 1};
+    return {reinterpret_cast<uint8_t *>(plane.data_ptr<float>()),
+            4 * width,
+            4,
+            4,
+            0,
+            static_cast<int32_t>(height),
+            static_cast<int32_t>(width),
+            1};
 }
 
 std::vector<View> CardPainter::views_of(const MardiniFrame &frame) const
@@ -111,9 +120,11 @@ std::vector<View> CardPainter::views_of(const MardiniFrame &frame) const
     std::vector<View> views;
     for (int p = 0; p < geometry_.num_planes; p++) {
         const bool shared = f.interleaved && geometry_.is_chroma(p);
-        views.push_back({frame.data[shared ? 1 : p] + (shared ? (p - 1) * bytes : 0), frame.stride[shared ? 1 : p],
-                         shared ? 2 * bytes : bytes, bytes, f.shift, static_cast<int32_t>(geometry_.plane_height(p)),
-                         static_cast<int32_t>(geometry_.plane_width(p)), static_cast<float>(1 << (f.depth - 1))});
+        views.push_back({frame.data[shared ? 1 : p] + (shared ? (p - 1) * bytes : 0),
+                         frame.stride[shared ? 1 : p], shared ? 2 * bytes : bytes, bytes, f.shift,
+                         static_cast<int32_t>(geometry_.plane_height(p)),
+                         static_cast<int32_t>(geometry_.plane_width(p)),
+                         static_cast<float>(1 << (f.depth - 1))});
     }
     return views;
 }
@@ -121,7 +132,8 @@ std::vector<View> CardPainter::views_of(const MardiniFrame &frame) const
 std::shared_ptr<uint8_t> CardPainter::pinned(int64_t bytes) const
 {
     Device *device = device_.get();
-    return {static_cast<uint8_t *>(device->allocate_pinned(bytes)), [device](uint8_t *p) { device->free_pinned(p); }};
+    return {static_cast<uint8_t *>(device->allocate_pinned(bytes)),
+            [device](uint8_t *p) { device->free_pinned(p); }};
 }
 
 // ---- frames in -----------------------------------------------------------------------
@@ -156,7 +168,8 @@ Tensor CardPainter::packed(const CardFrame &frame, int reduction) const
 {
     const MardiniFormat &f = geometry_.format;
     const int64_t h = geometry_.height / 2 / reduction, w = geometry_.width / 2 / reduction;
-    Tensor out = at::empty({1, packed_channels, h, w}, torch::TensorOptions(place_).dtype(torch::kFloat32));
+    Tensor out =
+        at::empty({1, packed_channels, h, w}, torch::TensorOptions(place_).dtype(torch::kFloat32));
     Packing p{};
     for (int i = 0; i < (f.color == MARDINI_COLOR_GRAY ? 1 : 3); i++)
         p.plane[i] = frame.planes[i];
@@ -197,7 +210,8 @@ void CardPainter::find_sources(CardFrame &frame, View sources[3]) const
         sources[c] = view_of_values(frame.chroma[c - 1]);
 }
 
-/// Lines of the planes that packed rows [start, end) of the frame cover, but those that finish() stored.
+/// Lines of the planes that packed rows [start, end) of the frame cover, but those that finish()
+/// stored.
 void CardPainter::paint_planes(const Scene &scene, const CardFrame &before, const CardFrame &after,
                                const std::vector<View> &out, int64_t start, int64_t end) const
 {
@@ -214,7 +228,8 @@ void CardPainter::paint_planes(const Scene &scene, const CardFrame &before, cons
         p.height = static_cast<int32_t>(geometry_.padded_height(plane));
         p.width = static_cast<int32_t>(geometry_.padded_width(plane));
         p.begin = static_cast<int32_t>(start * p.height / scene.h);
-        p.end = static_cast<int32_t>(std::min(end * p.height / scene.h, geometry_.plane_height(plane)));
+        p.end =
+            static_cast<int32_t>(std::min(end * p.height / scene.h, geometry_.plane_height(plane)));
         p.chroma = geometry_.is_chroma(plane) ? plane : 0;
         p.is_alpha = plane >= num_colors;
         if (f.color == MARDINI_COLOR_GBR && !p.is_alpha) {
@@ -226,16 +241,20 @@ void CardPainter::paint_planes(const Scene &scene, const CardFrame &before, cons
 }
 
 /// @return a number on the card: how sure the network is
-Tensor CardPainter::paint_bands(CardFrame &before, CardFrame &after, const Painting &p, const std::vector<View> &out) const
+Tensor CardPainter::paint_bands(CardFrame &before, CardFrame &after, const Painting &p,
+                                const std::vector<View> &out) const
 {
     const MardiniFormat &f = geometry_.format;
     const int64_t h = geometry_.height / 2, w = geometry_.width / 2;
     // Whole lines of 4:1:0's chroma, which take two packed rows each.
-    const int64_t unit = f.log2_chroma_height == 2 ? 2 : 1, visible = (f.height + 2 * unit - 1) / (2 * unit) * unit;
+    const int64_t unit = f.log2_chroma_height == 2 ? 2 : 1,
+                  visible = (f.height + 2 * unit - 1) / (2 * unit) * unit;
     const auto floats = torch::TensorOptions(place_).dtype(torch::kFloat32);
     const bool whole = packed_is_whole(f), needs_changes = !whole || f.alpha;
     auto data = [](const Tensor &t) { return t.defined() ? t.data_ptr<float>() : nullptr; };
-    auto enlarged = [&](const Tensor &t) { return resize(t.to(torch::kFloat32), h, w).contiguous(); };
+    auto enlarged = [&](const Tensor &t) {
+        return resize(t.to(torch::kFloat32), h, w).contiguous();
+    };
 
     Scene s{};
     find_sources(before, s.before);
@@ -252,12 +271,15 @@ Tensor CardPainter::paint_bands(CardFrame &before, CardFrame &after, const Paint
     s.fade = std::clamp(-p.distance_before, 0.0f, 1.0f);
     const Tensor fields = enlarged(fields_of(geometry_, p)), hidden = enlarged(p.hidden);
     const Tensor extra = p.extra.defined() ? enlarged(p.extra) : Tensor();
-    const Tensor difference = at::empty({1, 1, h, w}, floats), sure = at::empty({visible, w}, floats);
+    const Tensor difference = at::empty({1, 1, h, w}, floats),
+                 sure = at::empty({visible, w}, floats);
     device_->difference(s, data(difference));
     // Largest within four rows and columns around.
-    const Tensor moved = p.alone ? at::ones_like(difference)
-                                 : at::max_pool2d(at::max_pool2d(difference, {9, 1}, {1, 1}, {4, 0}), {1, 9}, {1, 1}, {0, 4})
-                                       .clamp_max(1);
+    const Tensor moved = p.alone
+                             ? at::ones_like(difference)
+                             : at::max_pool2d(at::max_pool2d(difference, {9, 1}, {1, 1}, {4, 0}),
+                                              {1, 9}, {1, 1}, {0, 4})
+                                   .clamp_max(1);
     s.fields = data(fields);
     s.hidden = data(hidden);
     s.extra = data(extra);
@@ -265,9 +287,11 @@ Tensor CardPainter::paint_bands(CardFrame &before, CardFrame &after, const Paint
     s.sure = data(sure);
 
     for (int64_t start = 0; start < visible; start += band_rows_) {
-        const int64_t end = std::min(start + band_rows_, visible), begin = std::max<int64_t>(start - halo, 0);
+        const int64_t end = std::min(start + band_rows_, visible),
+                      begin = std::max<int64_t>(start - halo, 0);
         const int64_t rows = std::min(end + halo, h) - begin;
-        const Tensor samples = at::empty({12, rows, w}, floats), logits = at::empty({16, rows, w}, floats);
+        const Tensor samples = at::empty({12, rows, w}, floats),
+                     logits = at::empty({16, rows, w}, floats);
         const Tensor changes = needs_changes ? at::empty({6, rows, w}, floats) : Tensor();
         const Tensor input = at::empty({1, 16 + s.hidden_channels, rows, w}, floats.dtype(p.dtype),
                                        at::MemoryFormat::ChannelsLast);
@@ -289,7 +313,8 @@ Tensor CardPainter::paint_bands(CardFrame &before, CardFrame &after, const Paint
     return sure.slice(0, 0, (f.height + 1) / 2).mean();
 }
 
-void CardPainter::paint(CardFrame &before, CardFrame &after, const Painting &painting, const MardiniFrame &out)
+void CardPainter::paint(CardFrame &before, CardFrame &after, const Painting &painting,
+                        const MardiniFrame &out)
 {
     const bool in_place = geometry_.format.on_card && device_->shares_memory();
     Slot &slot = down_[in_place ? 0 : next_down_++ % down_.size()];
@@ -312,8 +337,8 @@ void CardPainter::paint(CardFrame &before, CardFrame &after, const Painting &pai
     }
     if (band_rows_ < rows_before && !has_warned_) {
         has_warned_ = true;
-        warn("The card's memory is short: frames are painted in bands of " + std::to_string(2 * band_rows_) +
-             " lines, which takes longer.");
+        warn("The card's memory is short: frames are painted in bands of " +
+             std::to_string(2 * band_rows_) + " lines, which takes longer.");
     }
     if (in_place)
         return;
@@ -338,7 +363,8 @@ void CardPainter::collect(Slot &slot)
     for (int i = 0; i < num_stored(); i++)
         for (int64_t y = 0; y < geometry_.plane_height(i); y++)
             std::memcpy(slot.out.data[i] + y * slot.out.stride[i],
-                        slot.pinned.get() + (slot.staging.data[i] - slot.staging.data[0]) + y * slot.staging.stride[i],
+                        slot.pinned.get() + (slot.staging.data[i] - slot.staging.data[0]) +
+                            y * slot.staging.stride[i],
                         line_bytes(i));
     slot.is_busy = false;
 }
@@ -385,8 +411,8 @@ int card_of(void *context)
 #endif
 }
 
-std::unique_ptr<CardPainter> open_card(const Geometry &geometry, const torch::Device &place, void *context, void *stream,
-                                       std::string *why)
+std::unique_ptr<CardPainter> open_card(const Geometry &geometry, const torch::Device &place,
+                                       void *context, void *stream, std::string *why)
 {
 #if MARDINI_HAVE_KERNELS
     if (std::unique_ptr<Device> device = open_device(place.index(), context, stream, why))

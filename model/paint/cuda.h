@@ -1,9 +1,10 @@
-// Given frames on a CUDA device, and masked frames painted there by our own kernels: what fused.h does on the
-// processor. Frames come from host memory and go back to it through pinned buffers, or stay on the card.
+// Given frames on a CUDA device, and masked frames painted there by our own kernels: what fused.h
+// does on the processor. Frames come from host memory and go back to it through pinned buffers, or
+// stay on the card.
 #pragma once
 
-#include "paint/cuda/device.h"
 #include "paint/cpu.h"
+#include "paint/cuda/device.h"
 
 #include <functional>
 #include <memory>
@@ -12,17 +13,19 @@ namespace mardini {
 
 /// A given frame on the card.
 struct CardFrame {
-    Tensor memory;            ///< our own copy; undefined where the caller's planes are read in place
+    Tensor memory; ///< our own copy; undefined where the caller's planes are read in place
     std::vector<View> planes; ///< of the format, as stored
-    Tensor luma, chroma;      ///< (h,w), (2,h/2,w/2) float32: the frame as the network sees it, where its planes are
-                              ///< something else; made when it is first painted from
+    Tensor luma, chroma; ///< (h,w), (2,h/2,w/2) float32: the frame as the network sees it, where
+                         ///< its planes are something else; made when it is first painted from
 };
 
-/// One thread at a time. All work is queued; only finish() and a full queue of downloads wait for it.
+/// One thread at a time. All work is queued; only finish() and a full queue of downloads wait for
+/// it.
 class CardPainter {
 public:
     /// @param place  where tensors live: `device` as LibTorch calls it
-    CardPainter(const Geometry &geometry, std::unique_ptr<Device> device, const torch::Device &place);
+    CardPainter(const Geometry &geometry, std::unique_ptr<Device> device,
+                const torch::Device &place);
     ~CardPainter();
     CardPainter(const CardPainter &) = delete;
     CardPainter &operator=(const CardPainter &) = delete;
@@ -47,16 +50,20 @@ public:
         CardPainter &painter_;
     };
 
-    /// Bring a given frame to the card. Planes in host memory are not looked at again; those on the card are.
+    /// Bring a given frame to the card. Planes in host memory are not looked at again; those on the
+    /// card are.
     CardFrame take(const MardiniFrame &frame);
 
     /// The frame as encoder and planner see it: packed and reduced, (1,6,h/2/r,w/2/r).
     Tensor pack(const CardFrame &frame);
 
-    /// Make one frame, from what Painting says but its given frames. `out` is complete after finish().
-    void paint(CardFrame &before, CardFrame &after, const Painting &painting, const MardiniFrame &out);
+    /// Make one frame, from what Painting says but its given frames. `out` is complete after
+    /// finish().
+    void paint(CardFrame &before, CardFrame &after, const Painting &painting,
+               const MardiniFrame &out);
 
-    /// Wait for what was painted. @return how sure the network is of each frame since the turn began
+    /// Wait for what was painted. @return how sure the network is of each frame since the turn
+    /// began
     std::vector<float> finish();
 
     /// Rows of packed frames painted at once: halved when the card's memory is full.
@@ -82,7 +89,8 @@ private:
     std::shared_ptr<uint8_t> pinned(int64_t bytes) const;
     Tensor packed(const CardFrame &frame, int reduction) const;
     void find_sources(CardFrame &frame, View sources[3]) const;
-    Tensor paint_bands(CardFrame &before, CardFrame &after, const Painting &painting, const std::vector<View> &out) const;
+    Tensor paint_bands(CardFrame &before, CardFrame &after, const Painting &painting,
+                       const std::vector<View> &out) const;
     void paint_planes(const Scene &scene, const CardFrame &before, const CardFrame &after,
                       const std::vector<View> &out, int64_t start, int64_t end) const;
     void collect(Slot &slot);
@@ -99,11 +107,13 @@ private:
     std::vector<Tensor> sure_; ///< of the frames of this turn, on the card
 };
 
-/// Index of the device that a CUcontext of the caller's is on; -1 if there are no kernels to use it with.
+/// Index of the device that a CUcontext of the caller's is on; -1 if there are no kernels to use it
+/// with.
 int card_of(void *context);
 
-/// The painter for device `place`, or NULL and why its kernels cannot be used: LibTorch's operations must do.
-std::unique_ptr<CardPainter> open_card(const Geometry &geometry, const torch::Device &place, void *context, void *stream,
-                                       std::string *why);
+/// The painter for device `place`, or NULL and why its kernels cannot be used: LibTorch's
+/// operations must do.
+std::unique_ptr<CardPainter> open_card(const Geometry &geometry, const torch::Device &place,
+                                       void *context, void *stream, std::string *why);
 
 } // namespace mardini

@@ -13,12 +13,15 @@ static bool has(Instructions wanted)
     if (wanted == Instructions::Plain)
         return true;
 #ifdef X86_KERNELS
-    // What LibTorch was told to use counts too: ATEN_CPU_CAPABILITY=avx2 stands for an older processor.
+    // What LibTorch was told to use counts too: ATEN_CPU_CAPABILITY=avx2 stands for an older
+    // processor.
     const std::string torch = at::get_cpu_capability();
     if (wanted == Instructions::Avx512)
-        return torch == "AVX512" && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-    return (torch == "AVX512" || torch == "AVX2") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+        return torch == "AVX512" && __builtin_cpu_supports("avx512f") &&
+               __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+               __builtin_cpu_supports("avx512vl");
+    return (torch == "AVX512" || torch == "AVX2") && __builtin_cpu_supports("avx2") &&
+           __builtin_cpu_supports("fma");
 #else
     return false;
 #endif

@@ -1,5 +1,5 @@
-// Which of the processor's instructions our own loops use. A file with such loops has them included once for each
-// set, by each_processor.h:
+// Which of the processor's instructions our own loops use. A file with such loops has them included
+// once for each set, by each_processor.h:
 //
 //     namespace plain { ... }             vectors of 4 floats in plain C++, on every processor
 //     namespace avx2, namespace avx512    vectors of 8 and 16 floats, where X86_KERNELS is defined
@@ -13,12 +13,14 @@
 #include <immintrin.h>
 #define GATHER_AVX2(base, offset) _mm256_i32gather_epi32((const int *)(base), (__m256i)(offset), 1)
 // The masked form: gcc 12 warns of the other's own header.
-#define GATHER_AVX512(base, offset) \
-    _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), 0xffff, (__m512i)(offset), (const int *)(base), 1)
+#define GATHER_AVX512(base, offset)                                                                \
+    _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), 0xffff, (__m512i)(offset),                 \
+                                (const int *)(base), 1)
 #endif
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-#define FIRST(n, i) ((n) - 1 - (i)) ///< which part of a word holds the i-th of n samples in memory, lowest bits first
+#define FIRST(n, i)                                                                                \
+    ((n)-1 - (i)) ///< which part of a word holds the i-th of n samples in memory, lowest bits first
 #else
 #define FIRST(n, i) (i)
 #endif
@@ -34,8 +36,10 @@ Instructions instructions();
 /// @return false if the processor does not have them; nothing changes then
 bool use_instructions(Instructions instructions);
 
-/// The one of three tables of functions that is to be used. On other processors all three are the plain one.
-template <class Table> const Table &choose(const Table &plain, const Table &avx2, const Table &avx512)
+/// The one of three tables of functions that is to be used. On other processors all three are the
+/// plain one.
+template <class Table>
+const Table &choose(const Table &plain, const Table &avx2, const Table &avx512)
 {
     switch (instructions()) {
     case Instructions::Avx512:

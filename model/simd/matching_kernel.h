@@ -1,5 +1,5 @@
-// The inner loops of search.cpp over the vectors of vectors.h, which comes first. Included by it several times, each
-// time in a namespace of its own with other instructions allowed.
+// The inner loops of search.cpp over the vectors of vectors.h, which comes first. Included by it
+// several times, each time in a namespace of its own with other instructions allowed.
 
 INLINE vf load_some(const float *p, int64_t count)
 {
@@ -20,7 +20,8 @@ INLINE void store_some(float *p, vf v, int64_t count)
 }
 
 /// Each pixel's channels to unit length: from (C,h,w) to rows `pitch` apart, planes `plane` apart.
-static void normalize_row(const float *from, int64_t C, int64_t from_plane, int64_t w, float *to, int64_t plane)
+static void normalize_row(const float *from, int64_t C, int64_t from_plane, int64_t w, float *to,
+                          int64_t plane)
 {
     for (int64_t x = 0; x < w; x += LANES) {
         vf sum = {};
@@ -32,14 +33,16 @@ static void normalize_row(const float *from, int64_t C, int64_t from_plane, int6
             sum[i] = __builtin_sqrtf(sum[i]);
         vf one = 1.0f / highest(sum, all(1e-6f));
         for (int64_t c = 0; c < C; c++)
-            store_some(to + c * plane + x, one * load_some(from + c * from_plane + x, w - x), w - x);
+            store_some(to + c * plane + x, one * load_some(from + c * from_plane + x, w - x),
+                       w - x);
     }
 }
 
 /// One row of one row of shifts: out[j] of every shift j = 0 .. n-1, `out_plane` apart.
-/// a: channels `a_plane` apart; b: the row at that vertical shift, channels `b_plane` apart, radius columns earlier
-static void correlate_row(const float *a, int64_t a_plane, const float *b, int64_t b_plane, int64_t C, int64_t w,
-                          int n, float *out, int64_t out_plane)
+/// a: channels `a_plane` apart; b: the row at that vertical shift, channels `b_plane` apart, radius
+/// columns earlier
+static void correlate_row(const float *a, int64_t a_plane, const float *b, int64_t b_plane,
+                          int64_t C, int64_t w, int n, float *out, int64_t out_plane)
 {
     for (int64_t x = 0; x < w; x += LANES) {
         for (int j = 0; j < n; j += 4) { // four shifts at once stay in registers
@@ -55,8 +58,8 @@ static void correlate_row(const float *a, int64_t a_plane, const float *b, int64
     }
 }
 
-static void bilinear_row(const float *from, int64_t C, int64_t H, int64_t W, const float *flow_x, const float *flow_y,
-                         int64_t y, float *to)
+static void bilinear_row(const float *from, int64_t C, int64_t H, int64_t W, const float *flow_x,
+                         const float *flow_y, int64_t y, float *to)
 {
     for (int64_t x = 0; x < W; x += LANES) {
         vf px = lanes() + static_cast<float>(x) + load_some(flow_x + x, W - x);
@@ -64,15 +67,18 @@ static void bilinear_row(const float *from, int64_t C, int64_t H, int64_t W, con
         px = lowest(highest(px, vf{}), all(static_cast<float>(W - 1)));
         py = lowest(highest(py, vf{}), all(static_cast<float>(H - 1)));
         vi column = __builtin_convertvector(px, vi), line = __builtin_convertvector(py, vi);
-        vf fx = px - __builtin_convertvector(column, vf), fy = py - __builtin_convertvector(line, vf);
-        const int32_t width = static_cast<int32_t>(W), last = width - 1, bottom = static_cast<int32_t>(H - 1);
-        vi right = (column < last) ? vi{} + 4 : vi{}, below = (line < bottom) ? vi{} + 4 * width : vi{};
+        vf fx = px - __builtin_convertvector(column, vf),
+           fy = py - __builtin_convertvector(line, vf);
+        const int32_t width = static_cast<int32_t>(W), last = width - 1,
+                      bottom = static_cast<int32_t>(H - 1);
+        vi right = (column < last) ? vi{} + 4 : vi{},
+           below = (line < bottom) ? vi{} + 4 * width : vi{};
         vi first = 4 * (line * width + column);
         vf w11 = fx * fy, w10 = fy - w11, w01 = fx - w11, w00 = 1.0f - fx - w10;
         for (int64_t c = 0; c < C; c++) {
             const uint8_t *p = reinterpret_cast<const uint8_t *>(from + c * H * W);
-            vf v = w00 * (vf)GATHER(p, first) + w01 * (vf)GATHER(p, first + right) + w10 * (vf)GATHER(p, first + below) +
-                   w11 * (vf)GATHER(p, first + below + right);
+            vf v = w00 * (vf)GATHER(p, first) + w01 * (vf)GATHER(p, first + right) +
+                   w10 * (vf)GATHER(p, first + below) + w11 * (vf)GATHER(p, first + below + right);
             store_some(to + c * H * W + x, v, W - x);
         }
     }
@@ -108,7 +114,8 @@ static void widen_row(const void *products, bool bf16, int64_t n, float *out)
         store_some(out + x, load_products(products, x, bf16), n - x);
 }
 
-/// Rows of n floats -> their sum; all are read, and the sum is written, up to a vector past their end
+/// Rows of n floats -> their sum; all are read, and the sum is written, up to a vector past their
+/// end
 static void sum_rows(const float *const *rows, int64_t count, int64_t n, float *sum)
 {
     for (int64_t x = 0; x < n; x += LANES) {
@@ -120,7 +127,8 @@ static void sum_rows(const float *const *rows, int64_t count, int64_t n, float *
 }
 
 /// n sums * share / rows -> products
-static void narrow_row(const float *sum, const float *share, float rows, int64_t n, bool bf16, void *products)
+static void narrow_row(const float *sum, const float *share, float rows, int64_t n, bool bf16,
+                       void *products)
 {
     for (int64_t x = 0; x < n; x += LANES) {
         vf v = load_some(sum + x, n - x) * (load_some(share + x, n - x) / rows);
@@ -129,12 +137,14 @@ static void narrow_row(const float *sum, const float *share, float rows, int64_t
             continue;
         }
         const v16 top = rounded(v);
-        memcpy(static_cast<uint16_t *>(products) + x, &top, (n - x < LANES ? n - x : LANES) * sizeof(uint16_t));
+        memcpy(static_cast<uint16_t *>(products) + x, &top,
+               (n - x < LANES ? n - x : LANES) * sizeof(uint16_t));
     }
 }
 
 /// Products less the distance's cost -> logits of one row; its largest and where that is.
-static float logits_row(const void *products, bool bf16, const float *cost, int64_t n, float *out, int32_t *where)
+static float logits_row(const void *products, bool bf16, const float *cost, int64_t n, float *out,
+                        int32_t *where)
 {
     vf most = all(-3e38f);
     vi at = {}, place = {};
@@ -158,7 +168,8 @@ static float logits_row(const void *products, bool bf16, const float *cost, int6
 }
 
 /// Each column's largest so far and in which row it was.
-static void best_of_columns(const float *logits, int32_t row, int64_t n, float *most, int32_t *where)
+static void best_of_columns(const float *logits, int32_t row, int64_t n, float *most,
+                            int32_t *where)
 {
     for (int64_t x = 0; x < n; x += LANES) {
         vf l = load(logits + x), m = load(most + x);
@@ -196,9 +207,10 @@ static void rescale_columns(const float *before, const float *after, int64_t n, 
         store(sums + x, load(sums + x) * exponential(load(before + x) - load(after + x)));
 }
 
-/// Both directions' softmax multiplied, e^(2 l - row - column): its sum, and added to the columns' sums.
-static float agree_row(const void *products, bool bf16, const float *cost, float row, const float *column, int64_t n,
-                       float *sums)
+/// Both directions' softmax multiplied, e^(2 l - row - column): its sum, and added to the columns'
+/// sums.
+static float agree_row(const void *products, bool bf16, const float *cost, float row,
+                       const float *column, int64_t n, float *sums)
 {
     vf sum = {};
     for (int64_t x = 0; x < n; x += LANES) {
@@ -214,7 +226,8 @@ static float agree_row(const void *products, bool bf16, const float *cost, float
 }
 
 /// Mean of |a - b| over channels `plane` apart.
-static void distance_row(const float *a, const float *b, int64_t C, int64_t plane, int64_t w, float *out)
+static void distance_row(const float *a, const float *b, int64_t C, int64_t plane, int64_t w,
+                         float *out)
 {
     for (int64_t x = 0; x < w; x += LANES) {
         vf sum = {};
@@ -258,6 +271,7 @@ static void interleave_row(const float *const *channels, int64_t C, int64_t w, b
     }
 }
 
-static const SearchKernel kernel = {normalize_row, correlate_row, bilinear_row, distance_row,    interleave_row,
-                                    widen_row,     sum_rows,      narrow_row,   logits_row,      best_of_columns,
-                                    sum_row,       sum_columns,   rescale_columns, agree_row};
+static const SearchKernel kernel = {normalize_row,   correlate_row,   bilinear_row, distance_row,
+                                    interleave_row,  widen_row,       sum_rows,     narrow_row,
+                                    logits_row,      best_of_columns, sum_row,      sum_columns,
+                                    rescale_columns, agree_row};

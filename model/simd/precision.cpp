@@ -9,7 +9,8 @@ namespace mardini {
 bool cpu_multiplies_bf16()
 {
 #if defined(__x86_64__)
-    // What LibTorch was told to use counts too: ATEN_CPU_CAPABILITY=avx2 stands for an older processor.
+    // What LibTorch was told to use counts too: ATEN_CPU_CAPABILITY=avx2 stands for an older
+    // processor.
     return at::get_cpu_capability() == "AVX512" && __builtin_cpu_supports("avx512bf16");
 #else
     return false;

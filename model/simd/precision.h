@@ -8,7 +8,8 @@ namespace mardini {
 /// True if the processor multiplies bfloat16 (AVX512_BF16 or AMX) and LibTorch uses it.
 bool cpu_multiplies_bf16();
 
-/// Convolutions and products in bfloat16 on `device` within its life, if `on`; the state before is restored.
+/// Convolutions and products in bfloat16 on `device` within its life, if `on`; the state before is
+/// restored.
 class Autocast {
 public:
     Autocast(c10::DeviceType device, bool on);

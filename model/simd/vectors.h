@@ -1,6 +1,7 @@
-// Vectors of LANES floats and what is computed on them. Included several times, each time in a namespace of its own
-// with other instructions allowed; GATHER(base, offset) says how 32-bit words are fetched, offset in bytes. No templates
-// and no lambdas: they would not follow the compiler's target pragma.
+// Vectors of LANES floats and what is computed on them. Included several times, each time in a
+// namespace of its own with other instructions allowed; GATHER(base, offset) says how 32-bit words
+// are fetched, offset in bytes. No templates and no lambdas: they would not follow the compiler's
+// target pragma.
 
 typedef float vf __attribute__((vector_size(4 * LANES)));
 typedef int32_t vi __attribute__((vector_size(4 * LANES)));
@@ -72,7 +73,9 @@ INLINE vf softplus(vf x)
 {
     vf t = exponential(-(x < 0 ? -x : x)); // 0 .. 1
     vf z = t / (t + 2.0f), q = z * z;
-    vf log1p = 2.0f * z * (1.0f + q * (1 / 3.0f + q * (1 / 5.0f + q * (1 / 7.0f + q * (1 / 9.0f + q / 11.0f)))));
+    vf log1p =
+        2.0f * z *
+        (1.0f + q * (1 / 3.0f + q * (1 / 5.0f + q * (1 / 7.0f + q * (1 / 9.0f + q / 11.0f)))));
     return highest(x, vf{}) + log1p;
 }
 

@@ -51,11 +51,13 @@ double inside(double num, double den)
 MardiniRational checked(MardiniRational r, const char *name)
 {
     if (r.num < 1 || r.den < 1)
-        throw Error(EINVAL, text("%s %" PRId64 "/%" PRId64 " is not above zero", name, r.num, r.den));
+        throw Error(EINVAL,
+                    text("%s %" PRId64 "/%" PRId64 " is not above zero", name, r.num, r.den));
     const int64_t g = std::gcd(r.num, r.den);
     r = {r.num / g, r.den / g};
     if (r.num > TERM_MAX || r.den > TERM_MAX)
-        throw Error(EINVAL, text("%s %" PRId64 "/%" PRId64 " does not fit two 31-bit terms", name, r.num, r.den));
+        throw Error(EINVAL, text("%s %" PRId64 "/%" PRId64 " does not fit two 31-bit terms", name,
+                                 r.num, r.den));
     return r;
 }
 
@@ -69,16 +71,19 @@ Wide divide_near(Wide a, Wide b)
 int64_t narrow(Wide value)
 {
     if (value <= INT64_MIN || value > INT64_MAX)
-        throw Error(EINVAL, "an output time does not fit 64 bits: the time stamps are too large for this factor "
-                            "or frame rate; reset them upstream (setpts=PTS-STARTPTS)");
+        throw Error(
+            EINVAL,
+            "an output time does not fit 64 bits: the time stamps are too large for this factor "
+            "or frame rate; reset them upstream (setpts=PTS-STARTPTS)");
     return static_cast<int64_t>(value);
 }
 
 Timeline::Timeline(const MardiniTimelineSettings &settings) : in_(settings)
 {
     in_.time_base = checked(in_.time_base, "time base");
-    in_.frame_rate = in_.frame_rate.num > 0 && in_.frame_rate.den > 0 ? checked(in_.frame_rate, "frame rate")
-                                                                       : MardiniRational{0, 1};
+    in_.frame_rate = in_.frame_rate.num > 0 && in_.frame_rate.den > 0
+                         ? checked(in_.frame_rate, "frame rate")
+                         : MardiniRational{0, 1};
     time_base_ = in_.time_base;
     switch (in_.mode) {
     case MARDINI_MODE_FPS:
@@ -88,7 +93,8 @@ Timeline::Timeline(const MardiniTimelineSettings &settings) : in_(settings)
     case MARDINI_MODE_SLOWMO: {
         in_.rate = checked(in_.rate, "factor");
         if (in_.rate.num < in_.rate.den)
-            throw Error(EINVAL, text("factor %" PRId64 "/%" PRId64 " is below 1; to speed up use setpts and fps",
+            throw Error(EINVAL, text("factor %" PRId64 "/%" PRId64
+                                     " is below 1; to speed up use setpts and fps",
                                      in_.rate.num, in_.rate.den));
         // A stretched time is a whole number of ticks over the factor's denominator.
         const int64_t g = std::gcd(in_.time_base.num, in_.rate.den);
@@ -97,14 +103,16 @@ Timeline::Timeline(const MardiniTimelineSettings &settings) : in_(settings)
         if (exact_)
             time_base_ = {in_.time_base.num / g, static_cast<int64_t>(den)};
         else
-            log(MARDINI_LOG_INFO, text("factor %" PRId64 "/%" PRId64 " is finer than a time base can be: output times "
+            log(MARDINI_LOG_INFO, text("factor %" PRId64 "/%" PRId64
+                                       " is finer than a time base can be: output times "
                                        "are rounded to %" PRId64 "/%" PRId64 " s",
                                        in_.rate.num, in_.rate.den, time_base_.num, time_base_.den));
         break;
     }
     case MARDINI_MODE_TOTAL:
         if (in_.total < 2 || in_.total > TERM_MAX)
-            throw Error(EINVAL, text("a total of %" PRId64 " frames: 2 or more are wanted", in_.total));
+            throw Error(EINVAL,
+                        text("a total of %" PRId64 " frames: 2 or more are wanted", in_.total));
         if (has_frame_rate())
             set_common_base({in_.frame_rate.den, in_.frame_rate.num});
         break;
@@ -113,15 +121,18 @@ Timeline::Timeline(const MardiniTimelineSettings &settings) : in_(settings)
         if (in_.total < 2 || in_.total > TERM_MAX)
             throw Error(EINVAL, text("%" PRId64 " frames of one: 2 or more are wanted", in_.total));
         if (in_.anchor < 0 || in_.anchor >= in_.total)
-            throw Error(EINVAL, text("the given frame is to be output frame %" PRId64 "; 0 to %" PRId64 " are there",
+            throw Error(EINVAL, text("the given frame is to be output frame %" PRId64
+                                     "; 0 to %" PRId64 " are there",
                                      in_.anchor, in_.total - 1));
         set_common_base({in_.rate.den, in_.rate.num});
         break;
     case MARDINI_MODE_FILL:
     case MARDINI_MODE_EXTEND:
     case MARDINI_MODE_LOOP:
-        // More than one frame a tick: the time stamps, which such a rate cannot place a frame between, tell better.
-        if (Wide(in_.frame_rate.num) * in_.time_base.num > Wide(in_.frame_rate.den) * in_.time_base.den)
+        // More than one frame a tick: the time stamps, which such a rate cannot place a frame
+        // between, tell better.
+        if (Wide(in_.frame_rate.num) * in_.time_base.num >
+            Wide(in_.frame_rate.den) * in_.time_base.den)
             in_.frame_rate = {0, 1};
         check_job();
         break;
@@ -130,10 +141,12 @@ Timeline::Timeline(const MardiniTimelineSettings &settings) : in_(settings)
     }
 }
 
-/// The coarsest base that holds the input's ticks and the interval, or the finest that holds the interval.
+/// The coarsest base that holds the input's ticks and the interval, or the finest that holds the
+/// interval.
 void Timeline::set_common_base(MardiniRational interval)
 {
-    Wide num = divisor(Wide(in_.time_base.num) * interval.den, Wide(interval.num) * in_.time_base.den);
+    Wide num =
+        divisor(Wide(in_.time_base.num) * interval.den, Wide(interval.num) * in_.time_base.den);
     Wide den = Wide(in_.time_base.den) * interval.den;
     Wide g = divisor(num, den);
     exact_ = num / g <= TERM_MAX && den / g <= TERM_MAX;
@@ -143,17 +156,20 @@ void Timeline::set_common_base(MardiniRational interval)
         g = divisor(num, den);
     }
     time_base_ = {static_cast<int64_t>(num / g), static_cast<int64_t>(den / g)};
-    interval_ = static_cast<int64_t>(Wide(interval.num) * time_base_.den / (Wide(interval.den) * time_base_.num));
+    interval_ = static_cast<int64_t>(Wide(interval.num) * time_base_.den /
+                                     (Wide(interval.den) * time_base_.num));
     if (!exact_)
-        log(MARDINI_LOG_INFO, text("no time base holds both %" PRId64 "/%" PRId64 " s and %" PRId64 "/%" PRId64
-                                   " s: the first output time is rounded to %" PRId64 "/%" PRId64 " s",
-                                   in_.time_base.num, in_.time_base.den, interval.num, interval.den, time_base_.num,
-                                   time_base_.den));
+        log(MARDINI_LOG_INFO,
+            text("no time base holds both %" PRId64 "/%" PRId64 " s and %" PRId64 "/%" PRId64
+                 " s: the first output time is rounded to %" PRId64 "/%" PRId64 " s",
+                 in_.time_base.num, in_.time_base.den, interval.num, interval.den, time_base_.num,
+                 time_base_.den));
 }
 
 MardiniRational Timeline::frame_rate() const
 {
-    return in_.mode == MARDINI_MODE_FPS || in_.mode == MARDINI_MODE_ANIMATE ? in_.rate : in_.frame_rate;
+    return in_.mode == MARDINI_MODE_FPS || in_.mode == MARDINI_MODE_ANIMATE ? in_.rate
+                                                                            : in_.frame_rate;
 }
 
 void Timeline::log(int level, const std::string &message) const
@@ -167,11 +183,15 @@ int64_t Timeline::after_last() const
 {
     const MardiniRational tb = in_.time_base, rate = in_.frame_rate;
     if (has_frame_rate()) {
-        const Wide step = divide_near(Wide(unstamped_ + 1) * rate.den * tb.den, Wide(rate.num) * tb.num);
+        const Wide step =
+            divide_near(Wide(unstamped_ + 1) * rate.den * tb.den, Wide(rate.num) * tb.num);
         return std::max(narrow(anchor_ + step), narrow(Wide(last_.pts) + 1));
     }
-    const int64_t guess = std::max<int64_t>(1, tb.den / (25 * tb.num)); // of a stream that tells nothing
-    return narrow(Wide(last_.pts) + (last_.duration > 0 ? last_.duration : last_gap_ > 0 ? last_gap_ : guess));
+    const int64_t guess =
+        std::max<int64_t>(1, tb.den / (25 * tb.num)); // of a stream that tells nothing
+    return narrow(Wide(last_.pts) + (last_.duration > 0 ? last_.duration
+                                     : last_gap_ > 0    ? last_gap_
+                                                        : guess));
 }
 
 bool Timeline::push(int64_t pts, int64_t duration, int64_t *placed)
@@ -183,7 +203,8 @@ bool Timeline::push(int64_t pts, int64_t duration, int64_t *placed)
     if (!stamped)
         pts = first ? 0 : after_last();
     if (in_.mode == MARDINI_MODE_TOTAL && given_.size() == MARDINI_TOTAL_GIVEN_MAX)
-        throw Error(EINVAL, text("a total of %" PRId64 " frames is made from at most %d given ones, and more came; "
+        throw Error(EINVAL, text("a total of %" PRId64
+                                 " frames is made from at most %d given ones, and more came; "
                                  "use a factor",
                                  in_.total, MARDINI_TOTAL_GIVEN_MAX));
     pushed_++;
@@ -191,16 +212,18 @@ bool Timeline::push(int64_t pts, int64_t duration, int64_t *placed)
         return false;
     if (!stamped && !said_unstamped_) {
         said_unstamped_ = true;
-        log(MARDINI_LOG_WARNING, text("frame %" PRId64 " has no time stamp: such frames are placed one frame after the "
-                                      "one before",
-                                      ordinal));
+        log(MARDINI_LOG_WARNING,
+            text("frame %" PRId64 " has no time stamp: such frames are placed one frame after the "
+                 "one before",
+                 ordinal));
     }
     if (!first && pts <= last_.pts) {
         if (!said_left_out_) {
             said_left_out_ = true;
-            log(MARDINI_LOG_WARNING, text("frame %" PRId64 " has time stamp %" PRId64 ", not after %" PRId64 " of the "
-                                          "one before: such frames are left out",
-                                          ordinal, pts, last_.pts));
+            log(MARDINI_LOG_WARNING,
+                text("frame %" PRId64 " has time stamp %" PRId64 ", not after %" PRId64 " of the "
+                     "one before: such frames are left out",
+                     ordinal, pts, last_.pts));
         }
         repeat_ = leave_ = false;
         return false;
@@ -222,8 +245,10 @@ bool Timeline::push(int64_t pts, int64_t duration, int64_t *placed)
 
 void Timeline::skip()
 {
-    if (given_.size() < 2 || given_.back().ordinal != last_.ordinal || in_.mode > MARDINI_MODE_SLOWMO || ended_)
-        throw Error(EINVAL, "there is no frame to skip: the first and one left out cannot be, nor those of other jobs than "
+    if (given_.size() < 2 || given_.back().ordinal != last_.ordinal ||
+        in_.mode > MARDINI_MODE_SLOWMO || ended_)
+        throw Error(EINVAL, "there is no frame to skip: the first and one left out cannot be, nor "
+                            "those of other jobs than "
                             "fps and slowmo");
     given_.back().skipped = true;
     known_.pop_back();
@@ -239,7 +264,8 @@ void Timeline::end(int64_t pts)
     try {
         end_job();
         if (in_.mode == MARDINI_MODE_TOTAL && n > in_.total)
-            throw Error(EINVAL, text("a total of %" PRId64 " frames is wanted, and %" PRId64 " were given: ask for as many "
+            throw Error(EINVAL, text("a total of %" PRId64 " frames is wanted, and %" PRId64
+                                     " were given: ask for as many "
                                      "at least",
                                      in_.total, n));
     } catch (...) {
@@ -249,9 +275,10 @@ void Timeline::end(int64_t pts)
     if (last_.ordinal < 0)
         return;
     if (in_.mode == MARDINI_MODE_TOTAL && n == 1)
-        log(MARDINI_LOG_WARNING, text("one frame alone was given: it comes out once, for %" PRId64 " frames two are "
-                                      "needed",
-                                      in_.total));
+        log(MARDINI_LOG_WARNING,
+            text("one frame alone was given: it comes out once, for %" PRId64 " frames two are "
+                 "needed",
+                 in_.total));
     Wide length = last_.duration;
     if (length == 0 && pts > last_.pts)
         length = Wide(pts) - last_.pts;
@@ -295,7 +322,8 @@ int Timeline::next(MardiniSlot *slot)
     return ret;
 }
 
-/// Drop what lies before frame f and the last one before it that is not skipped; f's place afterwards.
+/// Drop what lies before frame f and the last one before it that is not skipped; f's place
+/// afterwards.
 size_t Timeline::forget(size_t f)
 {
     size_t first = f;
@@ -306,11 +334,13 @@ size_t Timeline::forget(size_t f)
     return f - first;
 }
 
-/// A slot that touches a skipped frame lies between its neighbours. False if the next one is not known yet.
+/// A slot that touches a skipped frame lies between its neighbours. False if the next one is not
+/// known yet.
 bool Timeline::spread(MardiniSlot *slot) const
 {
     const auto place = [&](int64_t ordinal) {
-        return std::find_if(given_.begin(), given_.end(), [&](const Given &g) { return g.ordinal == ordinal; });
+        return std::find_if(given_.begin(), given_.end(),
+                            [&](const Given &g) { return g.ordinal == ordinal; });
     };
     auto before = place(slot->before), after = place(slot->after);
     if (!before->skipped && !after->skipped)
@@ -332,7 +362,8 @@ bool Timeline::spread(MardiniSlot *slot) const
     slot->kind = MARDINI_SLOT_MADE;
     slot->before = before->ordinal;
     slot->after = after->ordinal;
-    slot->position = inside(double(Wide(start) - before->pts) + inside_gap, double(Wide(after->pts) - before->pts));
+    slot->position = inside(double(Wide(start) - before->pts) + inside_gap,
+                            double(Wide(after->pts) - before->pts));
     return true;
 }
 
@@ -348,15 +379,18 @@ void Timeline::let_go(size_t count)
     for (; count > 0; count--) {
         const int64_t ordinal = known_.front().ordinal;
         known_.pop_front();
-        const bool opens = std::any_of(opening_.begin(), opening_.end(),
-                                       [&](const Given &given) { return given.ordinal == ordinal; });
+        const bool opens = std::any_of(opening_.begin(), opening_.end(), [&](const Given &given) {
+            return given.ordinal == ordinal;
+        });
         if (!opens)
             wanted_.erase(ordinal);
     }
 }
 
-/// What a made slot is made from: references, with before at index `before` and after at the next, `gap` ticks later.
-void Timeline::set_window(MardiniSlot *slot, const std::vector<Given> &references, size_t before, Wide gap) const
+/// What a made slot is made from: references, with before at index `before` and after at the next,
+/// `gap` ticks later.
+void Timeline::set_window(MardiniSlot *slot, const std::vector<Given> &references, size_t before,
+                          Wide gap) const
 {
     const Given &b = references[before];
     const double ticks = static_cast<double>(gap);
@@ -373,16 +407,20 @@ void Timeline::set_window(MardiniSlot *slot, const std::vector<Given> &reference
 /// Noise belongs to the gap of the source, wherever a clip was cut and however it is stretched.
 int64_t Timeline::noise_key(const Given &before) const
 {
-    const Wide origin = divide_near(Wide(before.pts) * in_.time_base.num * 1000000000, in_.time_base.den);
+    const Wide origin =
+        divide_near(Wide(before.pts) * in_.time_base.num * 1000000000, in_.time_base.den);
     return static_cast<int64_t>(static_cast<uint64_t>(origin));
 }
 
-/// Two frames on either side of a made slot, unless they are so far away that they tell nothing. `ret` is next_*()'s.
+/// Two frames on either side of a made slot, unless they are so far away that they tell nothing.
+/// `ret` is next_*()'s.
 int Timeline::surround(MardiniSlot *slot, int ret)
 {
     if (ret == 0 && !spread(slot))
         ret = MARDINI_ERR(EAGAIN);
-    const int64_t from = ret == 0 ? slot->before : given_.empty() || in_.mode == MARDINI_MODE_TOTAL ? -1 : given_[0].ordinal;
+    const int64_t from = ret == 0                                           ? slot->before
+                         : given_.empty() || in_.mode == MARDINI_MODE_TOTAL ? -1
+                                                                            : given_[0].ordinal;
     size_t b = 0;
     while (b + 1 < known_.size() && known_[b].ordinal < from)
         b++;
@@ -400,7 +438,9 @@ int Timeline::surround(MardiniSlot *slot, int ret)
 void Timeline::set_neighbours(MardiniSlot *slot, size_t b) const
 {
     const Wide gap = Wide(known_[b + 1].pts) - known_[b].pts;
-    const auto near = [&](size_t f) { return Wide(known_[f + 1].pts) - known_[f].pts <= REACH * gap; };
+    const auto near = [&](size_t f) {
+        return Wide(known_[f + 1].pts) - known_[f].pts <= REACH * gap;
+    };
     const size_t first = b > 0 && near(b - 1) ? b - 1 : b;
     const size_t last = b + 2 < known_.size() && near(b + 1) ? b + 2 : b + 1;
     set_window(slot, {known_.begin() + first, known_.begin() + last + 1}, b - first, gap);
@@ -420,12 +460,13 @@ Timeline::Wide Timeline::past(const Given &frame) const
            (Wide(frame.pts) - first_) * in_.time_base.num * in_.rate.num;
 }
 
-/// Time stamps are rounded to ticks, and so is the first one, which the grid starts from: a frame that is as near to its
-/// place as that may lie there. In the unit of past(); 0 where ticks are not much finer than frames lie apart, before it or
-/// in the output.
+/// Time stamps are rounded to ticks, and so is the first one, which the grid starts from: a frame
+/// that is as near to its place as that may lie there. In the unit of past(); 0 where ticks are not
+/// much finer than frames lie apart, before it or in the output.
 Timeline::Wide Timeline::rounding(const Given &frame) const
 {
-    const bool fine = frame.gap >= 8 && Wide(in_.rate.den) * in_.time_base.den >= 8 * Wide(in_.rate.num) * in_.time_base.num;
+    const bool fine = frame.gap >= 8 && Wide(in_.rate.den) * in_.time_base.den >=
+                                            8 * Wide(in_.rate.num) * in_.time_base.num;
     return fine ? Wide(in_.time_base.num) * in_.rate.num : 0;
 }
 
@@ -435,7 +476,8 @@ int Timeline::next_fps(MardiniSlot *slot)
         return ended_ ? MARDINI_ERR(ENODATA) : MARDINI_ERR(EAGAIN);
     size_t f = 0;
     const auto absolute = [](Wide a) { return a < 0 ? -a : a; };
-    const auto is_later = [&](const Given &before, const Given &after) { // the slot is after's rather than before's
+    const auto is_later = [&](const Given &before,
+                              const Given &after) { // the slot is after's rather than before's
         return past(after) >= -rounding(after) &&
                (past(before) > rounding(before) || absolute(past(after)) < absolute(past(before)));
     };
@@ -476,7 +518,8 @@ Timeline::Reach Timeline::slowmo(Wide k, int64_t *pts, int64_t *index, int64_t *
     Wide stretched = (Wide(given_[f].pts) - first_) * in_.rate.num;
     if (*remainder)
         stretched += (Wide(given_[f + 1].pts) - given_[f].pts) * *remainder;
-    *pts = narrow(exact_ ? Wide(first_) * in_.rate.den + stretched : first_ + divide_near(stretched, in_.rate.den));
+    *pts = narrow(exact_ ? Wide(first_) * in_.rate.den + stretched
+                         : first_ + divide_near(stretched, in_.rate.den));
     return KNOWN;
 }
 
@@ -493,8 +536,9 @@ int Timeline::next_slowmo(MardiniSlot *slot)
     if (following == KNOWN)
         slot->duration = narrow(Wide(pts) - slot->pts);
     else if (has_frame_rate())
-        slot->duration = std::max<int64_t>(
-            1, narrow(divide_near(Wide(in_.frame_rate.den) * time_base_.den, Wide(in_.frame_rate.num) * time_base_.num)));
+        slot->duration =
+            std::max<int64_t>(1, narrow(divide_near(Wide(in_.frame_rate.den) * time_base_.den,
+                                                    Wide(in_.frame_rate.num) * time_base_.num)));
     else
         slot->duration = last_step_ > 0 ? last_step_ : to_output(last_.duration);
     slot->kind = remainder ? MARDINI_SLOT_MADE : MARDINI_SLOT_GIVEN;
@@ -514,7 +558,9 @@ int Timeline::next_total(MardiniSlot *slot)
         return MARDINI_ERR(ENODATA);
 
     // Given frame f takes the output frame nearest to f (total - 1) / (n - 1).
-    const auto place = [&](int64_t f) { return n > 1 ? int64_t(divide_near(Wide(f) * (total - 1), n - 1)) : 0; };
+    const auto place = [&](int64_t f) {
+        return n > 1 ? int64_t(divide_near(Wide(f) * (total - 1), n - 1)) : 0;
+    };
     int64_t f = 0;
     while (f + 1 < n && place(f + 1) <= slots_)
         f++;
@@ -529,7 +575,8 @@ int Timeline::next_total(MardiniSlot *slot)
         slot->duration = interval_;
     } else { // without a frame rate the mean gap serves
         const auto time = [&](Wide k) {
-            return n > 1 ? narrow(first_ + divide_near((Wide(last_.pts) - first_) * k, n - 1)) : first_;
+            return n > 1 ? narrow(first_ + divide_near((Wide(last_.pts) - first_) * k, n - 1))
+                         : first_;
         };
         slot->pts = time(slots_);
         slot->duration = n > 1 ? time(Wide(slots_) + 1) - slot->pts : last_.duration;
@@ -545,7 +592,9 @@ int Timeline::next_animate(MardiniSlot *slot)
     if (known_.empty() || slots_ >= in_.total)
         return MARDINI_ERR(ENODATA);
     const Given &given = known_.front();
-    const auto position = [&](int64_t k) { return double(k) * (MARDINI_WINDOW - 1) / double(in_.total - 1); };
+    const auto position = [&](int64_t k) {
+        return double(k) * (MARDINI_WINDOW - 1) / double(in_.total - 1);
+    };
     slot->pts = narrow(to_output(first_) + Wide(slots_) * interval_);
     slot->duration = interval_;
     slot->before = slot->after = given.ordinal;

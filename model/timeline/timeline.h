@@ -74,7 +74,8 @@ private:
     void set_neighbours(MardiniSlot *slot, size_t before) const;
     int64_t noise_key(const Given &before) const;
     void set_alone(MardiniSlot *slot, const Given &given, double anchor) const;
-    void set_window(MardiniSlot *slot, const std::vector<Given> &references, size_t before, Wide gap) const;
+    void set_window(MardiniSlot *slot, const std::vector<Given> &references, size_t before,
+                    Wide gap) const;
 
     // The jobs at the input's own rate: timeline_jobs.cpp
     void check_job();
@@ -100,38 +101,39 @@ private:
     MardiniTimelineSettings in_; ///< rationals in lowest terms
     MardiniRational time_base_;  ///< of the output
     bool exact_ = true;          ///< time_base_ expresses every output time
-    int64_t interval_ = 0;       ///< output ticks from slot to slot; FPS, and TOTAL with a frame rate
+    int64_t interval_ = 0; ///< output ticks from slot to slot; FPS, and TOTAL with a frame rate
 
     std::deque<Given> given_; ///< from the one before the next slot on; TOTAL: all
     int64_t index_ = 0;       ///< of given_.front() among those that take part
     int64_t pushed_ = 0;
-    int64_t first_ = 0;       ///< pts of the first that takes part
+    int64_t first_ = 0; ///< pts of the first that takes part
     Given last_ = {-1, 0, 0};
     int64_t last_gap_ = 0, first_step_ = 0; ///< between the last two, between the first two
-    int64_t anchor_ = 0;      ///< the last pts that was told, and how many frames had none since
+    int64_t anchor_ = 0; ///< the last pts that was told, and how many frames had none since
     int64_t unstamped_ = 0;
     bool said_unstamped_ = false, said_left_out_ = false;
 
-    std::deque<Given> known_;    ///< that later slots may name, in order of time; in the source's time
-    std::set<int64_t> wanted_;   ///< their ordinals
-    int64_t taken_ = 0;          ///< frames that take part
+    std::deque<Given> known_; ///< that later slots may name, in order of time; in the source's time
+    std::set<int64_t> wanted_; ///< their ordinals
+    int64_t taken_ = 0;        ///< frames that take part
 
     std::vector<std::pair<int64_t, int64_t>> named_; ///< FILL: first and last of each range, rising
-    bool repeat_ = false;        ///< the next frame repeats the one before it
-    bool leave_ = false;         ///< the next frame stays as it is
-    std::vector<Given> run_;     ///< repeats in a row that are not judged yet
-    int64_t run_length_ = 0;     ///< those that were judged too
+    bool repeat_ = false;                            ///< the next frame repeats the one before it
+    bool leave_ = false;                             ///< the next frame stays as it is
+    std::vector<Given> run_;                         ///< repeats in a row that are not judged yet
+    int64_t run_length_ = 0;                         ///< those that were judged too
     bool said_break_ = false;
 
-    std::vector<Given> window_;  ///< EXTEND: references of the window that is being handed out
-    std::vector<Given> made_;    ///< and what it makes
+    std::vector<Given> window_; ///< EXTEND: references of the window that is being handed out
+    std::vector<Given> made_;   ///< and what it makes
     size_t next_made_ = 0;
     std::vector<Given> opening_; ///< LOOP: the first two frames
-    int64_t ahead_ = 0, shown_ = 0, beyond_ = 0; ///< slots handed out: AHEAD, their GIVEN, after the last frame
+    int64_t ahead_ = 0, shown_ = 0,
+            beyond_ = 0; ///< slots handed out: AHEAD, their GIVEN, after the last frame
 
     bool ended_ = false;
-    int64_t end_ = 0;    ///< end of the last frame, input ticks
-    int64_t slots_ = 0;  ///< handed out
+    int64_t end_ = 0;   ///< end of the last frame, input ticks
+    int64_t slots_ = 0; ///< handed out
     int64_t last_step_ = 0;
 };
 

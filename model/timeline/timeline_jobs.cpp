@@ -7,8 +7,9 @@
  * any later version. It comes without any warranty; see LICENSE.
  */
 
-// The timeline's jobs at the input's own rate: frames made anew, frames after or before the clip, the join of a loop.
-// Times of `known_` are the source's; frames that the timeline had made go by ordinals below -1.
+// The timeline's jobs at the input's own rate: frames made anew, frames after or before the clip,
+// the join of a loop. Times of `known_` are the source's; frames that the timeline had made go by
+// ordinals below -1.
 
 #include "timeline/timeline.h"
 
@@ -24,8 +25,8 @@ namespace mardini {
 namespace {
 
 constexpr int64_t FRAMES_MAX = INT32_MAX;
-constexpr int CONTEXT = 5;           ///< references of an extension: 12 of 17 positions are then masked
-constexpr double SWING = 6;          ///< positions that a still's loop goes away from it
+constexpr int CONTEXT = 5;  ///< references of an extension: 12 of 17 positions are then masked
+constexpr double SWING = 6; ///< positions that a still's loop goes away from it
 constexpr int64_t BREAK_SECONDS = 5; ///< a longer gap between time stamps is no loss
 
 /// "10-14+20" -> ranges, rising.
@@ -38,7 +39,8 @@ std::vector<std::pair<int64_t, int64_t>> parse_named(const char *list)
         errno = 0;
         const long long value = *at >= '0' && *at <= '9' ? std::strtoll(at, &end, 10) : -1;
         if (value < 0 || errno)
-            throw Error(EINVAL, text("'%s' names no frames: numbers from 0 and ranges are wanted, joined by +, as in "
+            throw Error(EINVAL, text("'%s' names no frames: numbers from 0 and ranges are wanted, "
+                                     "joined by +, as in "
                                      "10-14+20",
                                      list));
         at = end;
@@ -77,16 +79,19 @@ void Timeline::check_job()
             throw Error(EINVAL, "nothing is to be filled: name frames, or say what to look for");
         if (in_.detect & MARDINI_DETECT_GAPS && !has_frame_rate()) {
             in_.detect &= ~MARDINI_DETECT_GAPS;
-            log(MARDINI_LOG_WARNING, "the input tells no frame rate: gaps between its time stamps are not looked for");
+            log(MARDINI_LOG_WARNING,
+                "the input tells no frame rate: gaps between its time stamps are not looked for");
         }
         return;
     }
     if (in_.total < 1 || in_.total > FRAMES_MAX)
-        throw Error(EINVAL, text("%" PRId64 " frames are to be added: 1 or more are wanted", in_.total));
+        throw Error(EINVAL,
+                    text("%" PRId64 " frames are to be added: 1 or more are wanted", in_.total));
     if (in_.side < MARDINI_SIDE_AFTER || in_.side > MARDINI_SIDE_BOTH)
         throw Error(EINVAL, text("side %d is unknown", in_.side));
     if (in_.context && (in_.context < 2 || in_.context >= MARDINI_WINDOW))
-        throw Error(EINVAL, text("a context of %d frames: 2 to %d are possible", in_.context, MARDINI_WINDOW - 1));
+        throw Error(EINVAL, text("a context of %d frames: 2 to %d are possible", in_.context,
+                                 MARDINI_WINDOW - 1));
 }
 
 /// What becomes of a frame that takes part.
@@ -101,9 +106,13 @@ void Timeline::take(const Given &given)
             opening_.push_back(given);
         return;
     }
-    const bool left = std::exchange(leave_, false), repeats = std::exchange(repeat_, false) && !left;
-    const auto after = std::upper_bound(named_.begin(), named_.end(), std::pair(given.ordinal, INT64_MAX));
-    const bool named = !left && std::any_of(named_.begin(), after, [&](const auto &r) { return given.ordinal <= r.second; });
+    const bool left = std::exchange(leave_, false),
+               repeats = std::exchange(repeat_, false) && !left;
+    const auto after =
+        std::upper_bound(named_.begin(), named_.end(), std::pair(given.ordinal, INT64_MAX));
+    const bool named = !left && std::any_of(named_.begin(), after, [&](const auto &r) {
+        return given.ordinal <= r.second;
+    });
     if (taken_ > 1 && in_.detect & MARDINI_DETECT_GAPS && !left)
         bridge_gap(given);
     if (repeats && !named && in_.detect & (MARDINI_DETECT_REPEATS | MARDINI_DETECT_FREEZES)) {
@@ -128,25 +137,32 @@ void Timeline::take(const Given &given)
 void Timeline::bridge_gap(const Given &given)
 {
     const Wide lost = divide_near(Wide(last_gap_) * in_.time_base.num * in_.frame_rate.num,
-                                  Wide(in_.time_base.den) * in_.frame_rate.den) - 1;
+                                  Wide(in_.time_base.den) * in_.frame_rate.den) -
+                      1;
     if (lost < 1)
         return;
     if (Wide(last_gap_) * in_.time_base.num > Wide(BREAK_SECONDS) * in_.time_base.den) {
         if (!std::exchange(said_break_, true))
-            log(MARDINI_LOG_WARNING, text("frame %" PRId64 " comes more than %" PRId64 " s after the one before: such "
-                                          "gaps are left",
-                                          given.ordinal, BREAK_SECONDS));
+            log(MARDINI_LOG_WARNING,
+                text("frame %" PRId64 " comes more than %" PRId64 " s after the one before: such "
+                     "gaps are left",
+                     given.ordinal, BREAK_SECONDS));
         return;
     }
     close_run();
     for (Wide k = 1; k <= lost; k++)
-        given_.push_back({-1, given.pts - last_gap_ + narrow(divide_near(Wide(last_gap_) * k, lost + 1)), 0, FOUND});
+        given_.push_back(
+            {-1, given.pts - last_gap_ + narrow(divide_near(Wide(last_gap_) * k, lost + 1)), 0,
+             FOUND});
 }
 
-/// The repeats in a row are judged: made anew, or left. At the end there is nothing that they could lead to.
+/// The repeats in a row are judged: made anew, or left. At the end there is nothing that they could
+/// lead to.
 void Timeline::close_run()
 {
-    const bool masked = !ended_ && in_.detect & (run_length_ > MARDINI_REPEATS_MAX ? MARDINI_DETECT_FREEZES : MARDINI_DETECT_REPEATS);
+    const bool masked =
+        !ended_ && in_.detect & (run_length_ > MARDINI_REPEATS_MAX ? MARDINI_DETECT_FREEZES
+                                                                   : MARDINI_DETECT_REPEATS);
     for (Given &given : run_) {
         given_.push_back(given);
         if (masked) {
@@ -168,14 +184,19 @@ void Timeline::end_job()
         for (const auto &range : named_) // which may overlap
             last = std::max(last, range.second);
         if (last >= pushed_ && pushed_ > 0)
-            throw Error(EINVAL, text("frame %" PRId64 " is to be filled, and the last one is %" PRId64, last, pushed_ - 1));
+            throw Error(EINVAL,
+                        text("frame %" PRId64 " is to be filled, and the last one is %" PRId64,
+                             last, pushed_ - 1));
         if (known_.empty() && !given_.empty())
-            throw Error(EINVAL, "every frame is to be filled: one at least must be left to make them from");
+            throw Error(EINVAL,
+                        "every frame is to be filled: one at least must be left to make them from");
     }
     if (in_.mode == MARDINI_MODE_EXTEND && in_.context > taken_ && taken_ > 0)
-        throw Error(EINVAL, text("a context of %d frames is wanted, and the clip has %" PRId64, in_.context, taken_));
+        throw Error(EINVAL, text("a context of %d frames is wanted, and the clip has %" PRId64,
+                                 in_.context, taken_));
     if (in_.mode == MARDINI_MODE_EXTEND && taken_ == 1)
-        log(MARDINI_LOG_WARNING, "one frame alone shows no motion to go on with: the frames that are added repeat it");
+        log(MARDINI_LOG_WARNING,
+            "one frame alone shows no motion to go on with: the frames that are added repeat it");
 }
 
 int Timeline::next_fill(MardiniSlot *slot)
@@ -214,7 +235,8 @@ int Timeline::next_fill(MardiniSlot *slot)
     return 0;
 }
 
-/// Ticks of so many frames at the input's nominal rate, without adding up its rounding; else at the end's own.
+/// Ticks of so many frames at the input's nominal rate, without adding up its rounding; else at the
+/// end's own.
 Timeline::Wide Timeline::span(Wide frames, bool before) const
 {
     if (has_frame_rate())
@@ -230,12 +252,14 @@ int64_t Timeline::interval(bool before) const
     for (int64_t ticks : {before ? first_step_ : 0, last_.duration, last_gap_})
         if (ticks > 0)
             return ticks;
-    return std::max<int64_t>(1, in_.time_base.den / (25 * in_.time_base.num)); // of a stream that tells nothing
+    return std::max<int64_t>(1, in_.time_base.den /
+                                    (25 * in_.time_base.num)); // of a stream that tells nothing
 }
 
 size_t Timeline::context() const
 {
-    return in_.context ? static_cast<size_t>(in_.context) : static_cast<size_t>(std::min<int64_t>(CONTEXT, taken_));
+    return in_.context ? static_cast<size_t>(in_.context)
+                       : static_cast<size_t>(std::min<int64_t>(CONTEXT, taken_));
 }
 
 /// What comes before the clip, the clip itself, what comes after it.
@@ -285,7 +309,9 @@ int Timeline::next_of_clip(MardiniSlot *slot, bool after)
                      : given_.size() > 1 ? narrow(Wide(given_[1].pts) - given.pts)
                                          : interval(false);
     slot->before = slot->after = given.ordinal;
-    const size_t wanted = given_.size() + (in_.mode == MARDINI_MODE_LOOP ? 1 : after ? context() - 1 : 0);
+    const size_t wanted = given_.size() + (in_.mode == MARDINI_MODE_LOOP ? 1
+                                           : after                       ? context() - 1
+                                                                         : 0);
     if (known_.size() > wanted)
         let_go(known_.size() - wanted);
     given_.pop_front();
@@ -309,12 +335,14 @@ void Timeline::next_after_clip(MardiniSlot *slot)
     beyond_++;
 }
 
-/// Hand out the next frame of a window that is made from `window_`; those around `pair` and the next are its neighbours.
+/// Hand out the next frame of a window that is made from `window_`; those around `pair` and the
+/// next are its neighbours.
 void Timeline::next_of_window(MardiniSlot *slot, const Given &made, size_t pair)
 {
     const Wide gap = Wide(window_[pair + 1].pts) - window_[pair].pts;
     slot->pts = made.pts;
-    slot->position = static_cast<double>(Wide(made.pts) - window_[pair].pts) / static_cast<double>(gap);
+    slot->position =
+        static_cast<double>(Wide(made.pts) - window_[pair].pts) / static_cast<double>(gap);
     set_window(slot, window_, pair, gap);
 }
 
@@ -365,7 +393,8 @@ void Timeline::make_beyond(MardiniSlot *slot)
     const Given made = made_[next_made_++];
     next_of_window(slot, made, window_.size() - 2);
     const int64_t before_window = beyond_ + 1 - static_cast<int64_t>(next_made_);
-    if (before_window + static_cast<int64_t>(made_.size()) < in_.total) { // another window starts from this one's
+    if (before_window + static_cast<int64_t>(made_.size()) <
+        in_.total) { // another window starts from this one's
         slot->keep = made.ordinal;
         wanted_.insert(made.ordinal);
     }
@@ -375,12 +404,14 @@ void Timeline::make_beyond(MardiniSlot *slot)
     }
 }
 
-/// Of a still: away from it, ever slower, and back the same way. It leaves and arrives without a jerk.
+/// Of a still: away from it, ever slower, and back the same way. It leaves and arrives without a
+/// jerk.
 void Timeline::make_swing(MardiniSlot *slot)
 {
     const double middle = (MARDINI_WINDOW - 1) / 2.0;
     const int64_t step = std::min(beyond_ + 1, in_.total - beyond_); // from its nearer end
-    const double swing = std::sin(M_PI * static_cast<double>(step) / static_cast<double>(in_.total + 1));
+    const double swing =
+        std::sin(M_PI * static_cast<double>(step) / static_cast<double>(in_.total + 1));
     slot->position = middle + SWING * swing * swing;
     set_alone(slot, last_, middle);
 }

@@ -54,22 +54,22 @@ struct Taps {
 };
 
 // A square of a plane, through a table, resized.
-void resample(const uint8_t* plane, int stride, int in, const Table& table, const Taps& taps,
-              float* out, int size)
+void resample(const uint8_t *plane, int stride, int in, const Table &table, const Taps &taps,
+              float *out, int size)
 {
     std::vector<float> line(in), narrow(size_t(in) * size);
     for (int y = 0; y < in; y++) {
-        const uint8_t* row = plane + size_t(y) * stride;
+        const uint8_t *row = plane + size_t(y) * stride;
         for (int x = 0; x < in; x++)
             line[x] = table[row[x]];
-        float* to = narrow.data() + size_t(y) * size;
+        float *to = narrow.data() + size_t(y) * size;
         if (in == size) {
             std::copy(line.begin(), line.end(), to);
             continue;
         }
         for (int x = 0; x < size; x++) {
-            const float* weight = taps.weights.data() + size_t(x) * taps.num;
-            const float* from = line.data() + taps.first[x];
+            const float *weight = taps.weights.data() + size_t(x) * taps.num;
+            const float *from = line.data() + taps.first[x];
             float sum = 0;
             for (int k = 0; k < taps.num; k++)
                 sum += weight[k] * from[k];
@@ -81,11 +81,11 @@ void resample(const uint8_t* plane, int stride, int in, const Table& table, cons
         return;
     }
     for (int y = 0; y < size; y++) {
-        float* to = out + size_t(y) * size;
+        float *to = out + size_t(y) * size;
         std::fill(to, to + size, 0.f);
         for (int k = 0; k < taps.num; k++) {
             float weight = taps.weights[size_t(y) * taps.num + k];
-            const float* from = narrow.data() + size_t(taps.first[y] + k) * size;
+            const float *from = narrow.data() + size_t(taps.first[y] + k) * size;
             for (int x = 0; x < size; x++)
                 to[x] += weight * from[x];
         }
@@ -97,26 +97,27 @@ struct Jitter {
     Table luma = plain_table(), cb = plain_table(), cr = plain_table();
     bool swap = false;
 
-    explicit Jitter(std::mt19937_64& rng)
+    explicit Jitter(std::mt19937_64 &rng)
     {
         if (chance(rng, 0.3)) {
             double gain = log_uniform(rng, 0.7, 1.35), gamma = log_uniform(rng, 0.7, 1.4);
             double offset = uniform(rng, -0.1, 0.1);
-            for (float& value : luma)
+            for (float &value : luma)
                 value = float(2 * (gain * std::pow((value + 1) / 2, gamma) + offset) - 1);
         }
         if (chance(rng, 0.2)) {
             double scale_cb = uniform(rng, 0.3, 1.5), scale_cr = uniform(rng, 0.3, 1.5);
-            for (float& value : cb)
+            for (float &value : cb)
                 value *= float(scale_cb);
-            for (float& value : cr)
+            for (float &value : cr)
                 value *= float(scale_cr);
             swap = chance(rng, 0.4);
         }
     }
 };
 
-template <class Values> size_t pick(const Values& running_sum, std::mt19937_64& rng)
+template <class Values>
+size_t pick(const Values &running_sum, std::mt19937_64 &rng)
 {
     double at = uniform(rng, 0, running_sum.back());
     size_t i = std::upper_bound(running_sum.begin(), running_sum.end(), at) - running_sum.begin();
@@ -124,17 +125,17 @@ template <class Values> size_t pick(const Values& running_sum, std::mt19937_64& 
 }
 
 // A square of three planes, chroma perhaps at half size, as a texture.
-Tensor cut_texture(const uint8_t* planes[3], int width, int height, bool half_chroma, int size,
-                   std::mt19937_64& rng)
+Tensor cut_texture(const uint8_t *planes[3], int width, int height, bool half_chroma, int size,
+                   std::mt19937_64 &rng)
 {
     static const Table table = plain_table();
     int side = int(size / log_uniform(rng, 0.5, 3));
-    side = std::clamp(side, std::min({ 16, size, width, height }), std::min(width, height)) / 2 * 2;
+    side = std::clamp(side, std::min({16, size, width, height}), std::min(width, height)) / 2 * 2;
     int x = integer(rng, 0, (width - side) / 2) * 2, y = integer(rng, 0, (height - side) / 2) * 2;
-    Tensor out = torch::empty({ 3, size, size });
+    Tensor out = torch::empty({3, size, size});
     for (int p = 0; p < 3; p++) {
         int by = p && half_chroma ? 2 : 1, in = side / by, stride = width / by;
-        const uint8_t* from = planes[p] + size_t(y / by) * stride + x / by;
+        const uint8_t *from = planes[p] + size_t(y / by) * stride + x / by;
         resample(from, stride, in, table, Taps(in, size),
                  out.data_ptr<float>() + size_t(p) * size * size, size);
     }
@@ -143,7 +144,7 @@ Tensor cut_texture(const uint8_t* planes[3], int width, int height, bool half_ch
 
 } // namespace
 
-Clips::Clips(const std::vector<std::string>& places, const LoadOptions& options)
+Clips::Clips(const std::vector<std::string> &places, const LoadOptions &options)
     : Clips(load_videos(places, options))
 {
 }
@@ -153,13 +154,13 @@ Clips::Clips(Footage given) : footage(std::move(given))
     TORCH_CHECK(!footage.shots.empty(), "no shots to train on");
     std::map<std::string, Source> by_name;
     for (size_t i = 0; i < footage.shots.size(); i++) {
-        Source& source = by_name[footage.shots[i].source];
+        Source &source = by_name[footage.shots[i].source];
         double before = source.frames.empty() ? 0 : source.frames.back();
         source.shots.push_back(int(i));
         source.frames.push_back(before + footage.shots[i].num_frames);
     }
     double sum = 0;
-    for (auto& [name, source] : by_name) {
+    for (auto &[name, source] : by_name) {
         source_weights.push_back(sum += std::sqrt(source.frames.back()));
         sources.push_back(std::move(source));
     }
@@ -184,31 +185,34 @@ Clips::Clips(Footage given) : footage(std::move(given))
 int64_t Clips::num_frames() const
 {
     int64_t sum = 0;
-    for (const Shot& shot : footage.shots)
+    for (const Shot &shot : footage.shots)
         sum += shot.num_frames;
     return sum;
 }
 
-const Shot& Clips::random_shot(std::mt19937_64& rng) const
+const Shot &Clips::random_shot(std::mt19937_64 &rng) const
 {
-    const Source& source = sources[pick(source_weights, rng)];
+    const Source &source = sources[pick(source_weights, rng)];
     return footage.shots[source.shots[pick(source.frames, rng)]];
 }
 
 // A place for a window of span + 1 positions; false if this draw led nowhere.
-bool Clips::choose(int span, int crop, bool real_strides, std::mt19937_64& rng, Square* square,
-                   int* stride) const
+bool Clips::choose(int span, int crop, bool real_strides, std::mt19937_64 &rng, Square *square,
+                   int *stride) const
 {
-    const Shot& shot = random_shot(rng);
+    const Shot &shot = random_shot(rng);
     *stride = 1;
     if (real_strides) {
-        // Spans of up to 24 frames are what slow motion by 8 looks at; among frames farther apart most of the
-        // error is what nobody could know.
+        // Spans of up to 24 frames are what slow motion by 8 looks at; among frames farther apart
+        // most of the error is what nobody could know.
         std::array<double, 4> running;
         double sum = 0;
         for (int s = 1; s <= 4; s++) {
             int reach = span * s;
-            double weight = (s == 3 ? 0.6 : 1) * (reach <= 8 ? 1 : reach <= 24 ? 0.6 : reach <= 32 ? 0.2 : 0.05);
+            double weight = (s == 3 ? 0.6 : 1) * (reach <= 8    ? 1
+                                                  : reach <= 24 ? 0.6
+                                                  : reach <= 32 ? 0.2
+                                                                : 0.05);
             running[s - 1] = sum += reach < shot.num_frames ? weight : 0;
         }
         if (sum <= 0)
@@ -220,18 +224,19 @@ bool Clips::choose(int span, int crop, bool real_strides, std::mt19937_64& rng, 
         return false;
     square->shot = &shot;
     square->first = integer(rng, 0, shot.num_frames - 1 - reach);
-    // Half of the windows are pixels as they were filmed: resampling would take the detail away that is to be kept.
+    // Half of the windows are pixels as they were filmed: resampling would take the detail away
+    // that is to be kept.
     int side = chance(rng, 0.5) ? crop : int(crop / log_uniform(rng, 0.5, 1.15));
-    square->side = std::min({ side, shot.width, shot.height }) / 2 * 2;
+    square->side = std::min({side, shot.width, shot.height}) / 2 * 2;
     square->x = integer(rng, 0, (shot.width - square->side) / 2) * 2;
     square->y = integer(rng, 0, (shot.height - square->side) / 2) * 2;
     return square->side >= 2;
 }
 
 // Mean change from frame to frame inside a square.
-double Clips::motion(const Square& square, int num_frames) const
+double Clips::motion(const Square &square, int num_frames) const
 {
-    const Shot& shot = *square.shot;
+    const Shot &shot = *square.shot;
     int across = shot.blocks_x(), blocks = across * shot.blocks_y();
     int left = square.x / motion_block, right = (square.x + square.side - 1) / motion_block;
     int top = square.y / motion_block, bottom = (square.y + square.side - 1) / motion_block;
@@ -244,18 +249,23 @@ double Clips::motion(const Square& square, int num_frames) const
     return count ? sum / count : 0;
 }
 
-// How far luma of a cross-fade is from the first masked frame, codes: a few thousand pixels are looked at.
-double Clips::fade_error(const Square& square, const Positions& positions, double low, int stride) const
+// How far luma of a cross-fade is from the first masked frame, codes: a few thousand pixels are
+// looked at.
+double Clips::fade_error(const Square &square, const Positions &positions, double low,
+                         int stride) const
 {
     if (positions.masked.empty() || positions.given.size() < 2)
         return 0;
-    const Shot& shot = *square.shot;
+    const Shot &shot = *square.shot;
     const auto [a, b] = positions.pair[0];
-    double times[3] = { positions.given[a], positions.given[b], positions.masked[0] };
-    const uint8_t* frame[3];
+    double times[3] = {positions.given[a], positions.given[b], positions.masked[0]};
+    const uint8_t *frame[3];
     for (int i = 0; i < 3; i++)
-        frame[i] = shot.frames.get() + (square.first + int(times[i] - low) * stride) * shot.frame_bytes();
-    double share = times[1] == times[0] ? 0 : std::clamp((times[2] - times[0]) / (times[1] - times[0]), 0., 1.);
+        frame[i] =
+            shot.frames.get() + (square.first + int(times[i] - low) * stride) * shot.frame_bytes();
+    double share = times[1] == times[0]
+                       ? 0
+                       : std::clamp((times[2] - times[0]) / (times[1] - times[0]), 0., 1.);
     double sum = 0;
     int step = std::max(1, square.side / 48), count = 0;
     for (int y = square.y; y < square.y + square.side; y += step)
@@ -266,7 +276,7 @@ double Clips::fade_error(const Square& square, const Positions& positions, doubl
     return sum / count;
 }
 
-bool Clips::sample(const Positions& positions, int crop, std::mt19937_64& rng, Sample* sample) const
+bool Clips::sample(const Positions &positions, int crop, std::mt19937_64 &rng, Sample *sample) const
 {
     TORCH_CHECK(crop >= 2 && crop % 2 == 0, "the crop must be even and at least 2, got ", crop);
     TORCH_CHECK(!positions.given.empty(), "a window needs at least one given frame, got none");
@@ -279,11 +289,11 @@ bool Clips::sample(const Positions& positions, int crop, std::mt19937_64& rng, S
     auto [low, high] = std::minmax_element(all.begin(), all.end());
     int span = int(*high - *low);
 
-    // Of a few places the one that is taken is more probable the worse a cross-fade does there, up to an error that most
-    // often nobody could mend.
+    // Of a few places the one that is taken is more probable the worse a cross-fade does there, up
+    // to an error that most often nobody could mend.
     const int places = 3;
     const double worst = 16;
-    Square square {};
+    Square square{};
     int stride = 1, found = 0;
     double sum = 0;
     for (int attempt = 0; attempt < 200 && found < places; attempt++) {
@@ -301,34 +311,36 @@ bool Clips::sample(const Positions& positions, int crop, std::mt19937_64& rng, S
     if (!found)
         return false;
 
-    const Shot& shot = *square.shot;
+    const Shot &shot = *square.shot;
     Jitter jitter(rng);
     int half = crop / 2, area = shot.width * shot.height;
     Taps luma_taps(square.side, crop), chroma_taps(square.side / 2, half);
-    Tensor frames = torch::empty({ int64_t(all.size()), 6, half, half });
+    Tensor frames = torch::empty({int64_t(all.size()), 6, half, half});
     std::vector<float> luma(size_t(crop) * crop);
     for (size_t i = 0; i < all.size(); i++) {
         int f = square.first + int(all[i] - *low) * stride;
-        const uint8_t* from = shot.frames.get() + f * shot.frame_bytes();
-        float* to = frames.data_ptr<float>() + i * 6 * half * half;
+        const uint8_t *from = shot.frames.get() + f * shot.frame_bytes();
+        float *to = frames.data_ptr<float>() + i * 6 * half * half;
         resample(from + size_t(square.y) * shot.width + square.x, shot.width, square.side,
                  jitter.luma, luma_taps, luma.data(), crop);
         for (int y = 0; y < crop; y++)
             for (int x = 0; x < crop; x++)
                 to[((y % 2 * 2 + x % 2) * half + y / 2) * half + x / 2] = luma[y * crop + x];
-        const uint8_t* chroma = from + area + size_t(square.y / 2) * (shot.width / 2) + square.x / 2;
+        const uint8_t *chroma =
+            from + area + size_t(square.y / 2) * (shot.width / 2) + square.x / 2;
         for (int p = 0; p < 2; p++)
             resample(chroma + p * (area / 4), shot.width / 2, square.side / 2,
                      p ? jitter.cr : jitter.cb, chroma_taps,
                      to + (4 + (p != int(jitter.swap))) * half * half, half);
     }
-    int64_t num_given = int64_t(positions.given.size()), num_masked = int64_t(positions.masked.size());
+    int64_t num_given = int64_t(positions.given.size()),
+            num_masked = int64_t(positions.masked.size());
     Sample out;
     out.given = frames.narrow(0, 0, num_given);
     out.masked = frames.narrow(0, num_given, num_masked);
     out.given_times = torch::tensor(positions.given, torch::kFloat);
     out.masked_times = torch::tensor(positions.masked, torch::kFloat);
-    out.pair = torch::empty({ num_masked, 2 }, torch::kLong);
+    out.pair = torch::empty({num_masked, 2}, torch::kLong);
     for (int64_t m = 0; m < num_masked; m++)
         for (int k = 0; k < 2; k++)
             out.pair.data_ptr<int64_t>()[m * 2 + k] = positions.pair[m][k];
@@ -341,17 +353,17 @@ bool Clips::sample(const Positions& positions, int crop, std::mt19937_64& rng, S
     return true;
 }
 
-Tensor Clips::texture(int size, std::mt19937_64& rng) const
+Tensor Clips::texture(int size, std::mt19937_64 &rng) const
 {
-    const Shot& shot = random_shot(rng);
-    const uint8_t* from = shot.frames.get() +
-        size_t(integer(rng, 0, shot.num_frames - 1)) * shot.frame_bytes();
+    const Shot &shot = random_shot(rng);
+    const uint8_t *from =
+        shot.frames.get() + size_t(integer(rng, 0, shot.num_frames - 1)) * shot.frame_bytes();
     size_t area = size_t(shot.width) * shot.height;
-    const uint8_t* planes[3] = { from, from + area, from + area * 5 / 4 };
+    const uint8_t *planes[3] = {from, from + area, from + area * 5 / 4};
     return cut_texture(planes, shot.width, shot.height, true, size, rng);
 }
 
-Stills::Stills(const std::vector<std::string>& places, const LoadOptions& options)
+Stills::Stills(const std::vector<std::string> &places, const LoadOptions &options)
     : Stills(load_stills(places, options))
 {
 }
@@ -361,12 +373,12 @@ Stills::Stills(Footage given) : footage(std::move(given))
     TORCH_CHECK(!footage.stills.empty(), "no pictures to train on");
 }
 
-Tensor Stills::texture(int size, std::mt19937_64& rng) const
+Tensor Stills::texture(int size, std::mt19937_64 &rng) const
 {
-    const Still& still = footage.stills[rng() % footage.stills.size()];
-    const uint8_t* from = still.data.get();
+    const Still &still = footage.stills[rng() % footage.stills.size()];
+    const uint8_t *from = still.data.get();
     size_t area = size_t(still.width) * still.height;
-    const uint8_t* planes[3] = { from, from + area, from + 2 * area };
+    const uint8_t *planes[3] = {from, from + area, from + 2 * area};
     return cut_texture(planes, still.width, still.height, false, size, rng);
 }
 

@@ -45,37 +45,42 @@ struct Line {
 };
 
 /// One panel at (x0, y0); the axis spans all but the wildest hundredth of the values.
-std::string draw(const Panel &panel, const std::vector<Line> &lines, double last_time, int x0, int y0)
+std::string draw(const Panel &panel, const std::vector<Line> &lines, double last_time, int x0,
+                 int y0)
 {
     std::vector<double> values;
     for (const Line &line : lines)
         for (auto [t, v] : line.points)
             values.push_back(v);
     std::sort(values.begin(), values.end());
-    double low = values[values.size() / 100], high = values[values.size() - 1 - values.size() / 100];
+    double low = values[values.size() / 100],
+           high = values[values.size() - 1 - values.size() / 100];
     if (high - low < 1e-9)
         low -= 0.5, high += 0.5;
     auto x = [&](double t) { return x0 + left + t / last_time * (width - left - right); };
     auto y = [&](double v) {
-        return y0 + height - bottom - (std::clamp(v, low, high) - low) / (high - low) * (height - top - bottom);
+        return y0 + height - bottom -
+               (std::clamp(v, low, high) - low) / (high - low) * (height - top - bottom);
     };
-    auto text = [](double at_x, double at_y, const char *anchor, const std::string &colour, const std::string &what) {
-        return "<text x=\"" + number(at_x) + "\" y=\"" + number(at_y) + "\" text-anchor=\"" + anchor + "\" fill=\"" +
-               colour + "\">" + what + "</text>\n";
+    auto text = [](double at_x, double at_y, const char *anchor, const std::string &colour,
+                   const std::string &what) {
+        return "<text x=\"" + number(at_x) + "\" y=\"" + number(at_y) + "\" text-anchor=\"" +
+               anchor + "\" fill=\"" + colour + "\">" + what + "</text>\n";
     };
-    std::string svg = "<rect x=\"" + number(x0 + left) + "\" y=\"" + number(y0 + top) + "\" width=\"" +
-                      number(width - left - right) + "\" height=\"" + number(height - top - bottom) +
-                      "\" fill=\"none\" stroke=\"#bbb\"/>\n";
+    std::string svg = "<rect x=\"" + number(x0 + left) + "\" y=\"" + number(y0 + top) +
+                      "\" width=\"" + number(width - left - right) + "\" height=\"" +
+                      number(height - top - bottom) + "\" fill=\"none\" stroke=\"#bbb\"/>\n";
     svg += text(x0 + left, y0 + 14, "start", "#000", panel.title);
     svg += text(x0 + left - 4, y(high) + 9, "end", "#555", number(high));
     svg += text(x0 + left - 4, y(low), "end", "#555", number(low));
     svg += text(x0 + width - right, y0 + height - 8, "end", "#555", number(last_time) + " minutes");
     if (low < 0 && high > 0)
-        svg += "<line x1=\"" + number(x(0)) + "\" x2=\"" + number(x(last_time)) + "\" y1=\"" + number(y(0)) +
-               "\" y2=\"" + number(y(0)) + "\" stroke=\"#ddd\"/>\n";
+        svg += "<line x1=\"" + number(x(0)) + "\" x2=\"" + number(x(last_time)) + "\" y1=\"" +
+               number(y(0)) + "\" y2=\"" + number(y(0)) + "\" stroke=\"#ddd\"/>\n";
     double at = x0 + left;
     for (size_t i = 0; i < lines.size(); i++) {
-        svg += "<polyline fill=\"none\" stroke-width=\"1.3\" stroke=\"" + std::string(colours[i]) + "\" points=\"";
+        svg += "<polyline fill=\"none\" stroke-width=\"1.3\" stroke=\"" + std::string(colours[i]) +
+               "\" points=\"";
         for (auto [t, v] : lines[i].points)
             svg += number(x(t)) + "," + number(y(v)) + " ";
         svg += "\"/>\n" + text(at, y0 + 28, "start", colours[i], lines[i].name);
@@ -121,13 +126,16 @@ bool draw_curves(const std::string &from, const std::string &to)
         }
         if (lines.empty())
             continue;
-        body += draw(panel, lines, std::max(times.back(), 1e-6), count % columns * width, count / columns * height);
+        body += draw(panel, lines, std::max(times.back(), 1e-6), count % columns * width,
+                     count / columns * height);
         count++;
     }
     std::ofstream out(to);
     out << "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" << columns * width << "\" height=\""
-        << (count + columns - 1) / columns * height << "\" font-family=\"sans-serif\" font-size=\"11\">\n"
-        << "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n" << body << "</svg>\n";
+        << (count + columns - 1) / columns * height
+        << "\" font-family=\"sans-serif\" font-size=\"11\">\n"
+        << "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n"
+        << body << "</svg>\n";
     out.flush();
     return static_cast<bool>(out);
 }

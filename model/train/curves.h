@@ -5,8 +5,9 @@
 
 namespace mardini::train {
 
-/// A panel for each group of figures of the log `from` (JSON lines; others are passed over), against minutes of
-/// training. False if the log holds fewer than two lines or `to` cannot be written.
+/// A panel for each group of figures of the log `from` (JSON lines; others are passed over),
+/// against minutes of training. False if the log holds fewer than two lines or `to` cannot be
+/// written.
 bool draw_curves(const std::string &from, const std::string &to);
 
 } // namespace mardini::train

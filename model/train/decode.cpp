@@ -14,12 +14,13 @@
 
 namespace mardini::train {
 
-static std::string ffmpeg_for(const std::string& path)
+static std::string ffmpeg_for(const std::string &path)
 {
     std::string program = find_ffmpeg();
     if (program.empty())
-        throw std::runtime_error(path + ": this program was built without libav*: name an ffmpeg by MARDINI_FFMPEG, or "
-                                        "make a pack file with `mardini train --pack` where FFmpeg is at hand");
+        throw std::runtime_error(
+            path + ": this program was built without libav*: name an ffmpeg by MARDINI_FFMPEG, or "
+                   "make a pack file with `mardini train --pack` where FFmpeg is at hand");
     return program;
 }
 
@@ -28,13 +29,14 @@ bool can_decode()
     return !find_ffmpeg().empty();
 }
 
-int decode_video(const std::string& path, int max_side,
-                 const std::function<bool(const VideoInfo&, const uint8_t*)>& sink, std::string* complaint)
+int decode_video(const std::string &path, int max_side,
+                 const std::function<bool(const VideoInfo &, const uint8_t *)> &sink,
+                 std::string *complaint)
 {
     return decode_video_by(ffmpeg_for(path), path, max_side, sink, complaint);
 }
 
-Picture decode_picture(const std::string& path, int max_side)
+Picture decode_picture(const std::string &path, int max_side)
 {
     return decode_picture_by(ffmpeg_for(path), path, max_side);
 }
@@ -57,13 +59,14 @@ namespace mardini::train {
 namespace {
 
 struct Closer {
-    void operator()(AVFormatContext* p) const { avformat_close_input(&p); }
-    void operator()(AVCodecContext* p) const { avcodec_free_context(&p); }
-    void operator()(AVPacket* p) const { av_packet_free(&p); }
-    void operator()(AVFrame* p) const { av_frame_free(&p); }
-    void operator()(SwsContext* p) const { sws_freeContext(p); }
+    void operator()(AVFormatContext *p) const { avformat_close_input(&p); }
+    void operator()(AVCodecContext *p) const { avcodec_free_context(&p); }
+    void operator()(AVPacket *p) const { av_packet_free(&p); }
+    void operator()(AVFrame *p) const { av_frame_free(&p); }
+    void operator()(SwsContext *p) const { sws_freeContext(p); }
 };
-template <class T> using Owned = std::unique_ptr<T, Closer>;
+template <class T>
+using Owned = std::unique_ptr<T, Closer>;
 
 std::string text_of(int error)
 {
@@ -78,18 +81,20 @@ struct Input {
     Owned<AVCodecContext> codec;
     int stream = -1;
 
-    explicit Input(const std::string& path)
+    explicit Input(const std::string &path)
     {
         av_log_set_level(AV_LOG_PANIC); // what goes wrong comes back as one sentence of ours
-        AVFormatContext* opened = nullptr;
+        AVFormatContext *opened = nullptr;
         int ret = avformat_open_input(&opened, path.c_str(), nullptr, nullptr);
         if (ret < 0)
-            throw std::runtime_error(path + ": cannot be read as a video or picture: " + text_of(ret));
+            throw std::runtime_error(path +
+                                     ": cannot be read as a video or picture: " + text_of(ret));
         format.reset(opened);
         ret = avformat_find_stream_info(opened, nullptr);
         if (ret < 0)
-            throw std::runtime_error(path + ": cannot be read as a video or picture: " + text_of(ret));
-        const AVCodec* decoder = nullptr;
+            throw std::runtime_error(path +
+                                     ": cannot be read as a video or picture: " + text_of(ret));
+        const AVCodec *decoder = nullptr;
         stream = av_find_best_stream(opened, AVMEDIA_TYPE_VIDEO, -1, -1, &decoder, 0);
         if (stream == AVERROR_DECODER_NOT_FOUND)
             throw std::runtime_error(path + ": no decoder in this build for its video stream");
@@ -103,11 +108,12 @@ struct Input {
         if (ret >= 0)
             ret = avcodec_open2(codec.get(), decoder, nullptr);
         if (ret < 0)
-            throw std::runtime_error(path + ": its video stream cannot be decoded: " + text_of(ret));
+            throw std::runtime_error(path +
+                                     ": its video stream cannot be decoded: " + text_of(ret));
     }
 
     // Hands over every decodable frame until `sink` returns false; the last error, or 0.
-    int each_frame(const std::function<bool(const AVFrame*)>& sink)
+    int each_frame(const std::function<bool(const AVFrame *)> &sink)
     {
         Owned<AVPacket> packet(av_packet_alloc());
         Owned<AVFrame> frame(av_frame_alloc());
@@ -158,11 +164,16 @@ struct Input {
 AVPixelFormat plain_format(int format)
 {
     switch (format) {
-    case AV_PIX_FMT_YUVJ420P: return AV_PIX_FMT_YUV420P;
-    case AV_PIX_FMT_YUVJ422P: return AV_PIX_FMT_YUV422P;
-    case AV_PIX_FMT_YUVJ444P: return AV_PIX_FMT_YUV444P;
-    case AV_PIX_FMT_YUVJ440P: return AV_PIX_FMT_YUV440P;
-    default: return AVPixelFormat(format);
+    case AV_PIX_FMT_YUVJ420P:
+        return AV_PIX_FMT_YUV420P;
+    case AV_PIX_FMT_YUVJ422P:
+        return AV_PIX_FMT_YUV422P;
+    case AV_PIX_FMT_YUVJ444P:
+        return AV_PIX_FMT_YUV444P;
+    case AV_PIX_FMT_YUVJ440P:
+        return AV_PIX_FMT_YUV440P;
+    default:
+        return AVPixelFormat(format);
     }
 }
 
@@ -171,7 +182,7 @@ struct Scaler {
     Owned<SwsContext> sws;
     int from_width = 0, from_height = 0, from_format = -1;
 
-    void convert(const AVFrame* frame, AVPixelFormat format, int width, int height, uint8_t* out)
+    void convert(const AVFrame *frame, AVPixelFormat format, int width, int height, uint8_t *out)
     {
         if (frame->width != from_width || frame->height != from_height ||
             frame->format != from_format) {
@@ -181,7 +192,7 @@ struct Scaler {
                                      flags | SWS_ACCURATE_RND, nullptr, nullptr, nullptr));
             if (!sws)
                 throw std::runtime_error("no conversion from its pixel format");
-            const int* matrix = sws_getCoefficients(
+            const int *matrix = sws_getCoefficients(
                 frame->colorspace == AVCOL_SPC_BT709 ? SWS_CS_ITU709 : SWS_CS_ITU601);
             bool full = frame->color_range == AVCOL_RANGE_JPEG || from != frame->format;
             sws_setColorspaceDetails(sws.get(), matrix, full, matrix, 0, 0, 1 << 16, 1 << 16);
@@ -189,7 +200,7 @@ struct Scaler {
             from_height = frame->height;
             from_format = frame->format;
         }
-        uint8_t* planes[4];
+        uint8_t *planes[4];
         int linesizes[4];
         av_image_fill_arrays(planes, linesizes, out, format, width, height, 1);
         sws_scale(sws.get(), frame->data, frame->linesize, 0, frame->height, planes, linesizes);
@@ -197,7 +208,7 @@ struct Scaler {
 };
 
 // Even sides not above max_side, the shape kept.
-void fit(int width, int height, int max_side, int* out_width, int* out_height)
+void fit(int width, int height, int max_side, int *out_width, int *out_height)
 {
     double scale = std::min(1.0, double(max_side) / std::max(width, height));
     *out_width = std::max(2, int(width * scale + 0.5) / 2 * 2);
@@ -211,26 +222,26 @@ bool can_decode()
     return true;
 }
 
-int decode_video(const std::string& path, int max_side,
-                 const std::function<bool(const VideoInfo&, const uint8_t*)>& sink,
-                 std::string* complaint)
+int decode_video(const std::string &path, int max_side,
+                 const std::function<bool(const VideoInfo &, const uint8_t *)> &sink,
+                 std::string *complaint)
 {
     Input input(path);
-    const AVStream* stream = input.format->streams[input.stream];
+    const AVStream *stream = input.format->streams[input.stream];
     VideoInfo info;
     info.fps = stream->avg_frame_rate.den ? av_q2d(stream->avg_frame_rate) : 0;
     Scaler scaler;
     std::vector<uint8_t> planes;
     int num_frames = 0;
     bool stopped = false;
-    int damage = input.each_frame([&](const AVFrame* frame) {
+    int damage = input.each_frame([&](const AVFrame *frame) {
         if (!num_frames) { // the first frame decides the size
             fit(frame->width, frame->height, max_side, &info.width, &info.height);
             planes.resize(size_t(info.width) * info.height * 3 / 2);
         }
         try {
             scaler.convert(frame, AV_PIX_FMT_YUV420P, info.width, info.height, planes.data());
-        } catch (const std::runtime_error& error) {
+        } catch (const std::runtime_error &error) {
             throw std::runtime_error(path + ": " + error.what());
         }
         num_frames++;
@@ -244,20 +255,20 @@ int decode_video(const std::string& path, int max_side,
     if (complaint && !stopped) {
         if (damage)
             *complaint = path + ": damaged (" + text_of(damage) + "); " +
-                std::to_string(num_frames) + " frames could be read";
+                         std::to_string(num_frames) + " frames could be read";
         else if (stream->nb_frames > num_frames + 1 && stream->nb_frames * 0.95 > num_frames)
             *complaint = path + ": ends early; " + std::to_string(num_frames) + " of " +
-                std::to_string(stream->nb_frames) + " frames could be read";
+                         std::to_string(stream->nb_frames) + " frames could be read";
     }
     return num_frames;
 }
 
-Picture decode_picture(const std::string& path, int max_side)
+Picture decode_picture(const std::string &path, int max_side)
 {
     Input input(path);
     Picture picture;
     Scaler scaler;
-    int damage = input.each_frame([&](const AVFrame* frame) {
+    int damage = input.each_frame([&](const AVFrame *frame) {
         fit(frame->width, frame->height, max_side, &picture.width, &picture.height);
         picture.data.resize(size_t(picture.width) * picture.height * 3);
         scaler.convert(frame, AV_PIX_FMT_YUV444P, picture.width, picture.height,

@@ -3,7 +3,8 @@
 //   out  8-bit planes, shrunk to a longest side
 //
 // Compiled without MARDINI_HAVE_LIBAV both functions go through a program ffmpeg
-// (decode_program.h), and throw one sentence that names the way out if there is none. Sets libav*'s log to silent: failures come back as sentences.
+// (decode_program.h), and throw one sentence that names the way out if there is none. Sets libav*'s
+// log to silent: failures come back as sentences.
 #pragma once
 
 #include <cstdint>
@@ -29,9 +30,9 @@ bool can_decode();
 ///   complaint  set to one sentence if the file ends early or is damaged inside; may be null
 ///   returns the number of frames handed over, at least 1
 /// Throws std::runtime_error (one sentence) if not a single frame can be had.
-int decode_video(const std::string& path, int max_side,
-                 const std::function<bool(const VideoInfo&, const uint8_t*)>& sink,
-                 std::string* complaint = nullptr);
+int decode_video(const std::string &path, int max_side,
+                 const std::function<bool(const VideoInfo &, const uint8_t *)> &sink,
+                 std::string *complaint = nullptr);
 
 /// A picture as 8-bit Y'CbCr 4:4:4 of limited range, three planes without padding.
 struct Picture {
@@ -41,6 +42,6 @@ struct Picture {
 
 /// Decode a JPEG, PNG or anything else libav* reads as one frame.
 /// Throws std::runtime_error (one sentence).
-Picture decode_picture(const std::string& path, int max_side);
+Picture decode_picture(const std::string &path, int max_side);
 
 } // namespace mardini::train

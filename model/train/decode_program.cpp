@@ -13,16 +13,16 @@
 #include <cstring>
 #include <stdexcept>
 
-extern char** environ;
+extern char **environ;
 
 namespace mardini::train {
 
 std::string find_ffmpeg()
 {
-    const char* named = std::getenv("MARDINI_FFMPEG");
+    const char *named = std::getenv("MARDINI_FFMPEG");
     if (named && *named)
         return named;
-    const char* list = std::getenv("PATH");
+    const char *list = std::getenv("PATH");
     for (std::string rest = list ? list : ""; !rest.empty();) {
         size_t colon = std::min(rest.find(':'), rest.size());
         std::string file = rest.substr(0, colon) + "/ffmpeg";
@@ -37,8 +37,8 @@ namespace {
 
 // A running program whose standard output is read.
 class Reader {
-  public:
-    explicit Reader(const std::vector<std::string>& words)
+public:
+    explicit Reader(const std::vector<std::string> &words)
     {
         int ends[2];
         if (pipe2(ends, O_CLOEXEC))
@@ -47,11 +47,12 @@ class Reader {
         posix_spawn_file_actions_init(&actions);
         posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
         posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
-        std::vector<char*> arguments;
-        for (const std::string& word : words)
-            arguments.push_back(const_cast<char*>(word.c_str()));
+        std::vector<char *> arguments;
+        for (const std::string &word : words)
+            arguments.push_back(const_cast<char *>(word.c_str()));
         arguments.push_back(nullptr);
-        int error = posix_spawnp(&child, arguments[0], &actions, nullptr, arguments.data(), environ);
+        int error =
+            posix_spawnp(&child, arguments[0], &actions, nullptr, arguments.data(), environ);
         posix_spawn_file_actions_destroy(&actions);
         close(ends[1]);
         if (error) {
@@ -61,9 +62,9 @@ class Reader {
         file = fdopen(ends[0], "rb");
     }
     ~Reader() { finish(); }
-    Reader(const Reader&) = delete;
+    Reader(const Reader &) = delete;
 
-    bool line(std::string* text)
+    bool line(std::string *text)
     {
         text->clear();
         for (int c; (c = std::fgetc(file)) != EOF; *text += char(c))
@@ -72,7 +73,7 @@ class Reader {
         return false;
     }
 
-    bool read(std::vector<uint8_t>& bytes)
+    bool read(std::vector<uint8_t> &bytes)
     {
         return std::fread(bytes.data(), 1, bytes.size(), file) == bytes.size();
     }
@@ -85,31 +86,34 @@ class Reader {
         std::fclose(file);
         file = nullptr;
         int status;
-        ended_well = waitpid(child, &status, 0) == child && WIFEXITED(status) && !WEXITSTATUS(status);
+        ended_well =
+            waitpid(child, &status, 0) == child && WIFEXITED(status) && !WEXITSTATUS(status);
         return ended_well;
     }
 
-  private:
+private:
     pid_t child = 0;
-    FILE* file = nullptr;
+    FILE *file = nullptr;
     bool ended_well = false;
 };
 
 // Runs the program and hands over frames; true if it ended well.
-bool each_frame(const std::string& program, const std::string& path, int max_side, const char* format, int samples,
-                const std::function<bool(const VideoInfo&, const std::vector<uint8_t>&)>& sink)
+bool each_frame(const std::string &program, const std::string &path, int max_side,
+                const char *format, int samples,
+                const std::function<bool(const VideoInfo &, const std::vector<uint8_t> &)> &sink)
 {
     // the even sides that decode_video() has
     std::string side = std::to_string(max_side), scale = "min(1," + side + "/max(iw,ih))";
-    std::string shrink = "scale=w='max(2,2*trunc(trunc(iw*" + scale + "+.5)/2))':h='max(2,2*trunc(trunc(ih*" + scale +
-        "+.5)/2))'";
-    Reader reader({ program, "-v", "error", "-nostdin", "-i", path, "-map", "0:v:0", "-fps_mode", "passthrough", "-vf",
-                    shrink + ",format=" + format, "-strict", "-1", "-f", "yuv4mpegpipe", "-" });
+    std::string shrink = "scale=w='max(2,2*trunc(trunc(iw*" + scale +
+                         "+.5)/2))':h='max(2,2*trunc(trunc(ih*" + scale + "+.5)/2))'";
+    Reader reader({program, "-v", "error", "-nostdin", "-i", path, "-map", "0:v:0", "-fps_mode",
+                   "passthrough", "-vf", shrink + ",format=" + format, "-strict", "-1", "-f",
+                   "yuv4mpegpipe", "-"});
     std::string header;
     VideoInfo info;
     int rate = 0, over = 1;
-    if (!reader.line(&header) || std::sscanf(header.c_str(), "YUV4MPEG2 W%d H%d F%d:%d", &info.width, &info.height,
-                                             &rate, &over) < 2)
+    if (!reader.line(&header) || std::sscanf(header.c_str(), "YUV4MPEG2 W%d H%d F%d:%d",
+                                             &info.width, &info.height, &rate, &over) < 2)
         return false;
     info.fps = over > 0 ? double(rate) / over : 0;
     if (info.width < 2 || info.height < 2 || info.width > max_side || info.height > max_side)
@@ -126,12 +130,13 @@ bool each_frame(const std::string& program, const std::string& path, int max_sid
 
 } // namespace
 
-int decode_video_by(const std::string& program, const std::string& path, int max_side,
-                    const std::function<bool(const VideoInfo&, const uint8_t*)>& sink, std::string* complaint)
+int decode_video_by(const std::string &program, const std::string &path, int max_side,
+                    const std::function<bool(const VideoInfo &, const uint8_t *)> &sink,
+                    std::string *complaint)
 {
     int num_frames = 0;
     bool good = each_frame(program, path, max_side, "yuv420p", 3,
-                           [&](const VideoInfo& info, const std::vector<uint8_t>& planes) {
+                           [&](const VideoInfo &info, const std::vector<uint8_t> &planes) {
                                num_frames++;
                                return sink(info, planes.data());
                            });
@@ -142,15 +147,16 @@ int decode_video_by(const std::string& program, const std::string& path, int max
     return num_frames;
 }
 
-Picture decode_picture_by(const std::string& program, const std::string& path, int max_side)
+Picture decode_picture_by(const std::string &program, const std::string &path, int max_side)
 {
     Picture picture;
-    each_frame(program, path, max_side, "yuv444p", 6, [&](const VideoInfo& info, const std::vector<uint8_t>& planes) {
-        picture.width = info.width;
-        picture.height = info.height;
-        picture.data = planes;
-        return false;
-    });
+    each_frame(program, path, max_side, "yuv444p", 6,
+               [&](const VideoInfo &info, const std::vector<uint8_t> &planes) {
+                   picture.width = info.width;
+                   picture.height = info.height;
+                   picture.data = planes;
+                   return false;
+               });
     if (picture.data.empty())
         throw std::runtime_error(path + ": cannot be decoded by " + program);
     return picture;

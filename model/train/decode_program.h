@@ -11,11 +11,11 @@ namespace mardini::train {
 std::string find_ffmpeg();
 
 /// decode_video() of decode.h; throws the same way.
-int decode_video_by(const std::string& program, const std::string& path, int max_side,
-                    const std::function<bool(const VideoInfo&, const uint8_t*)>& sink,
-                    std::string* complaint = nullptr);
+int decode_video_by(const std::string &program, const std::string &path, int max_side,
+                    const std::function<bool(const VideoInfo &, const uint8_t *)> &sink,
+                    std::string *complaint = nullptr);
 
 /// decode_picture() of decode.h.
-Picture decode_picture_by(const std::string& program, const std::string& path, int max_side);
+Picture decode_picture_by(const std::string &program, const std::string &path, int max_side);
 
 } // namespace mardini::train

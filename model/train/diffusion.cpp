@@ -5,22 +5,26 @@
 
 namespace mardini::train {
 
-/// Of the samples' distance from each other: for a normal distribution samples then spread over a third of the true
-/// width and lose 0.46 dB against the mean.
+/// Of the samples' distance from each other: for a normal distribution samples then spread over a
+/// third of the true width and lose 0.46 dB against the mean.
 static constexpr double spread_weight = 0.45;
 
-/// Distance of octaves as frame_distance weighs them, but of patches of 4x4, (N) each: what lies in a patch belongs
-/// together.
+/// Distance of octaves as frame_distance weighs them, but of patches of 4x4, (N) each: what lies in
+/// a patch belongs together.
 static Tensor patch_distance(const Tensor &x, const Tensor &y)
 {
-    Tensor difference = at::cat({at::pixel_shuffle((x - y).slice(1, 0, 4), 2), 0.5 * resize((x - y).slice(1, 4, 6),
-                                2 * x.size(2), 2 * x.size(3))}, 1) / 2;
+    Tensor difference =
+        at::cat({at::pixel_shuffle((x - y).slice(1, 0, 4), 2),
+                 0.5 * resize((x - y).slice(1, 4, 6), 2 * x.size(2), 2 * x.size(3))},
+                1) /
+        2;
     Tensor total = at::zeros({}, x.options());
     double weight = 1;
     for (int i = 0; i < 4; i++, weight *= 2) {
         Tensor coarse = at::avg_pool2d(difference, {2, 2});
         Tensor octave = difference - resize(coarse, difference.size(2), difference.size(3));
-        total = total + weight * (at::avg_pool2d(octave.square(), {4, 4}) + 1e-6).sqrt().mean({1, 2, 3});
+        total = total +
+                weight * (at::avg_pool2d(octave.square(), {4, 4}) + 1e-6).sqrt().mean({1, 2, 3});
         difference = coarse;
     }
     return total + weight * difference.abs().mean({1, 2, 3});
@@ -32,7 +36,8 @@ Diffusion diffusion(Denoiser &denoiser, const Bridge &given, const Tensor &targe
     // The error that is expected is learned by its own likelihood alone.
     Bridge bridge{given.estimate, given.uncertainty.detach(), given.hidden};
     Tensor level = at::rand({N, 1, 1, 1}, bridge.uncertainty.options());
-    level = at::where(level < 0.5, at::ones_like(level), 0.1 + 1.8 * (level - 0.5)); // half of them at the start
+    level = at::where(level < 0.5, at::ones_like(level),
+                      0.1 + 1.8 * (level - 0.5)); // half of them at the start
     auto predict = [&] {
         Tensor start = bridge.estimate + bridge.uncertainty * at::randn_like(target);
         return denoiser(bridge, (1 - level) * target + level * start, level);

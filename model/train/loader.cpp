@@ -9,20 +9,21 @@
 
 namespace mardini::train {
 
-static constexpr int64_t ahead = 4; ///< batches that wait at most
+static constexpr int64_t ahead = 4;  ///< batches that wait at most
 static constexpr int attempts = 400; ///< draws of a window before its shots count as too short
 
 /// Every batch, and every window of it, draws from a generator of its own.
 static std::mt19937_64 generator(uint64_t seed, int64_t step, int64_t window)
 {
-    std::seed_seq words{seed, seed >> 32, static_cast<uint64_t>(step), static_cast<uint64_t>(window)};
+    std::seed_seq words{seed, seed >> 32, static_cast<uint64_t>(step),
+                        static_cast<uint64_t>(window)};
     return std::mt19937_64(words);
 }
 
-Loader::Loader(const TrainOptions &options, const Clips *clips, const Stills *stills, int64_t first_step, Share share,
-               Progress progress)
-    : options_(options), clips_(clips), stills_(stills), share_(share), progress_(std::move(progress)),
-      next_made_(first_step), next_taken_(first_step)
+Loader::Loader(const TrainOptions &options, const Clips *clips, const Stills *stills,
+               int64_t first_step, Share share, Progress progress)
+    : options_(options), clips_(clips), stills_(stills), share_(share),
+      progress_(std::move(progress)), next_made_(first_step), next_taken_(first_step)
 {
     for (int i = 0; i < std::max(1, options.loaders); i++)
         threads_.emplace_back([this] { work(); });
@@ -57,9 +58,11 @@ Batch Loader::make(int64_t step) const
 {
     std::mt19937_64 random = generator(options_.seed, step, -1);
     const double progress = progress_(step);
-    const Stage stage = options_.stage == "auto" ? stage_at(progress) : stage_from_name(options_.stage);
+    const Stage stage =
+        options_.stage == "auto" ? stage_at(progress) : stage_from_name(options_.stage);
     const WindowSize size =
-        sample_window_size(options_.progressive || stage == Stage::Animate ? stage : Stage::Joint, random, options_.references);
+        sample_window_size(options_.progressive || stage == Stage::Animate ? stage : Stage::Joint,
+                           random, options_.references);
     // The first stage starts on exact motion alone; speeds rise until its end.
     const double through = stage == Stage::Motion ? std::min(1.0, progress / motion_end) : 1.0;
     const double speed = 12 + (options_.max_speed - 12) * through;
@@ -69,9 +72,11 @@ Batch Loader::make(int64_t step) const
         const bool still = stills_ && (!clips_ || chance(r, 0.5));
         return still ? stills_->texture(pixels, r) : clips_->texture(pixels, r);
     };
-    // Twice the crop: room for large motion, or for a frame whose motion is found at half its size. As many pixels in all.
+    // Twice the crop: room for large motion, or for a frame whose motion is found at half its size.
+    // As many pixels in all.
     const bool large = stage != Stage::Animate && chance(random, options_.large);
-    const int crop = large ? 2 * options_.crop : options_.crop, windows = large ? (options_.batch + 3) / 4 : options_.batch;
+    const int crop = large ? 2 * options_.crop : options_.crop,
+              windows = large ? (options_.batch + 3) / 4 : options_.batch;
     const int reduction = large && chance(random, 0.5) ? 2 : 1;
     std::vector<Sample> samples;
     for (int i = 0; i < windows; i++) {
@@ -81,10 +86,12 @@ Batch Loader::make(int64_t step) const
         while (!synthetic && !clips_->sample(sample_positions(stage, size, r), crop, r, &sample))
             if (++tries == attempts)
                 throw std::runtime_error("No video has a shot long enough for windows of " +
-                                         std::to_string(size.positions) + " frames: add longer ones, or train " +
+                                         std::to_string(size.positions) +
+                                         " frames: add longer ones, or train " +
                                          "--stage motion, whose windows have 4.");
         if (synthetic)
-            sample = synthesize(sample_positions(stage, size, r), crop, reduction * speed, texture, r);
+            sample =
+                synthesize(sample_positions(stage, size, r), crop, reduction * speed, texture, r);
         samples.push_back(std::move(sample));
     }
     Batch batch = collate(samples);

@@ -21,22 +21,24 @@ struct Share {
     int rank = 0, world = 1;
 };
 
-/// Batch `step` is a function of the seed, the step and the progress alone, whatever the number of threads: a resumed
-/// run sees what the unbroken one would have seen, and several processes see together what one would with their batch.
+/// Batch `step` is a function of the seed, the step and the progress alone, whatever the number of
+/// threads: a resumed run sees what the unbroken one would have seen, and several processes see
+/// together what one would with their batch.
 class Loader {
 public:
     /// The progress (0 .. 1) of the curriculum at a step; called on the loader's threads.
     using Progress = std::function<double(int64_t step)>;
 
     /// clips or stills may be null, not both; both outlive the loader.
-    Loader(const TrainOptions &options, const Clips *clips, const Stills *stills, int64_t first_step, Share share,
-           Progress progress);
+    Loader(const TrainOptions &options, const Clips *clips, const Stills *stills,
+           int64_t first_step, Share share, Progress progress);
     ~Loader();
 
     /// The next batch. Throws what a thread threw.
     Batch next();
 
-    /// One batch, on the caller's thread. Throws std::runtime_error if no shot is long enough for its windows.
+    /// One batch, on the caller's thread. Throws std::runtime_error if no shot is long enough for
+    /// its windows.
     Batch make(int64_t step) const;
 
 private:

@@ -12,7 +12,7 @@ namespace mardini::train {
 
 static constexpr double pi = 3.14159265358979323846;
 
-Look random_look(double top_speed, std::mt19937_64& rng, const SyntheticOptions& options)
+Look random_look(double top_speed, std::mt19937_64 &rng, const SyntheticOptions &options)
 {
     Look look;
     if (options.fades && chance(rng, 0.15)) {
@@ -26,8 +26,8 @@ Look random_look(double top_speed, std::mt19937_64& rng, const SyntheticOptions&
     if (options.blur && chance(rng, 0.2)) {
         look.num_times = chance(rng, 0.5) ? 3 : 5;
         // sub-times further than three pixels apart would show as ghosts
-        look.shutter = std::min(uniform(rng, 0.1, 0.6),
-                                3 * (look.num_times - 1) / std::max(top_speed, 1.));
+        look.shutter =
+            std::min(uniform(rng, 0.1, 0.6), 3 * (look.num_times - 1) / std::max(top_speed, 1.));
     }
     return look;
 }
@@ -35,32 +35,33 @@ Look random_look(double top_speed, std::mt19937_64& rng, const SyntheticOptions&
 namespace {
 
 // Sums of four 16-bit draws: near enough to normal, and quick.
-void add_noise(std::vector<float>& plane, float sigma, std::mt19937_64& rng)
+void add_noise(std::vector<float> &plane, float sigma, std::mt19937_64 &rng)
 {
     uint64_t state = rng();
     const float scale = sigma / 37837.f; // 65536 * sqrt(4 / 12)
-    for (float& value : plane) {
+    for (float &value : plane) {
         uint64_t bits = state += 0x9e3779b97f4a7c15; // splitmix64
         bits = (bits ^ (bits >> 30)) * 0xbf58476d1ce4e5b9;
         bits = (bits ^ (bits >> 27)) * 0x94d049bb133111eb;
         bits ^= bits >> 31;
         int sum = int(bits & 0xffff) + int(bits >> 16 & 0xffff) + int(bits >> 32 & 0xffff) +
-            int(bits >> 48) - 131070;
+                  int(bits >> 48) - 131070;
         value += scale * float(sum);
     }
 }
 
 // 8x8 blocks to frequencies, rounded to steps that grow with frequency, and back.
-void compress(std::vector<float>& plane, int size, float step)
+void compress(std::vector<float> &plane, int size, float step)
 {
     static const std::vector<float> basis = [] {
         std::vector<float> b(64);
         for (int k = 0; k < 8; k++)
             for (int n = 0; n < 8; n++)
-                b[k * 8 + n] = float(std::sqrt((k ? 2 : 1) / 8.) * std::cos(pi * (n + 0.5) * k / 8));
+                b[k * 8 + n] =
+                    float(std::sqrt((k ? 2 : 1) / 8.) * std::cos(pi * (n + 0.5) * k / 8));
         return b;
     }();
-    auto multiply = [](const float* a, const float* b, bool a_turned, bool b_turned, float* out) {
+    auto multiply = [](const float *a, const float *b, bool a_turned, bool b_turned, float *out) {
         for (int i = 0; i < 8; i++) {
             float line[8] = {};
             for (int k = 0; k < 8; k++) {
@@ -92,8 +93,8 @@ void compress(std::vector<float>& plane, int size, float step)
 
 } // namespace
 
-void develop(const std::vector<Pixel>& picture, int crop, double time, const Look& look,
-             std::mt19937_64& rng, float* packed)
+void develop(const std::vector<Pixel> &picture, int crop, double time, const Look &look,
+             std::mt19937_64 &rng, float *packed)
 {
     int half = crop / 2;
     size_t area = size_t(half) * half;
@@ -107,8 +108,9 @@ void develop(const std::vector<Pixel>& picture, int crop, double time, const Loo
         chroma[p].resize(area);
         for (int y = 0; y < half; y++)
             for (int x = 0; x < half; x++) {
-                const Pixel* at = picture.data() + size_t(2 * y) * crop + 2 * x;
-                chroma[p][size_t(y) * half + x] = gain / 4 *
+                const Pixel *at = picture.data() + size_t(2 * y) * crop + 2 * x;
+                chroma[p][size_t(y) * half + x] =
+                    gain / 4 *
                     (at[0][p + 1] + at[1][p + 1] + at[crop][p + 1] + at[crop + 1][p + 1]);
             }
     }

@@ -20,10 +20,10 @@ struct Look {
 };
 
 /// A look at random. top_speed: pixels per gap of what moves fastest
-Look random_look(double top_speed, std::mt19937_64& rng, const SyntheticOptions& options);
+Look random_look(double top_speed, std::mt19937_64 &rng, const SyntheticOptions &options);
 
 /// A rendered picture, crop x crop, into one packed frame. `time` in gaps.
-void develop(const std::vector<Pixel>& picture, int crop, double time, const Look& look,
-             std::mt19937_64& rng, float* packed);
+void develop(const std::vector<Pixel> &picture, int crop, double time, const Look &look,
+             std::mt19937_64 &rng, float *packed);
 
 } // namespace mardini::train

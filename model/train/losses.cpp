@@ -10,7 +10,10 @@ Tensor pyramid_distance(const Tensor &a, const Tensor &b, int octaves)
     double weight = 1;
     for (int i = 0; i < octaves; i++, weight *= 2) {
         Tensor coarse = at::avg_pool2d(difference, {2, 2});
-        total = total + weight * (difference - resize(coarse, difference.size(2), difference.size(3))).abs().mean();
+        total =
+            total +
+            weight *
+                (difference - resize(coarse, difference.size(2), difference.size(3))).abs().mean();
         difference = coarse;
     }
     return total + weight * difference.abs().mean();
@@ -26,13 +29,15 @@ Tensor frame_distance(const Tensor &x, const Tensor &y)
 double psnr(const Tensor &x, const Tensor &y)
 {
     torch::NoGradGuard no_grad;
-    auto codes = [](const Tensor &t) { return (t.slice(1, 0, 4).to(torch::kFloat32) * 128 + 128).round().clamp(0, 255); };
+    auto codes = [](const Tensor &t) {
+        return (t.slice(1, 0, 4).to(torch::kFloat32) * 128 + 128).round().clamp(0, 255);
+    };
     Tensor error = (codes(x) - codes(y)).square().mean({1, 2, 3}).clamp_min(0.01);
     return (10 * (255.0 * 255.0 / error).log10()).mean().item<double>();
 }
 
-/// Of sharpness_distance(): at 0.1 a run with a falling rate came out sharper and lower in PSNR than it began
-/// (doc/training.md).
+/// Of sharpness_distance(): at 0.1 a run with a falling rate came out sharper and lower in PSNR
+/// than it began (doc/training.md).
 static constexpr double sharpness_weight = 0.02;
 
 /// Likewise, of the composite: an output head that is to make up for a blurred one draws dots.
@@ -44,7 +49,8 @@ static constexpr double stipple_weight = 0.2;
 /// Of fidelity_distance().
 static constexpr double fidelity_weight = 0.15;
 
-/// Mean of `value` where `where` is 1, frame by frame: no frame's share depends on the others of its batch.
+/// Mean of `value` where `where` is 1, frame by frame: no frame's share depends on the others of
+/// its batch.
 static Tensor mean_where(const Tensor &value, const Tensor &where)
 {
     return ((value * where).sum({1, 2, 3}) / (where.sum({1, 2, 3}) + 1)).mean();
@@ -54,7 +60,8 @@ Tensor sharpness_distance(const Tensor &made, const Tensor &truth)
 {
     auto edges = [](const Tensor &packed) {
         Tensor y = at::pixel_shuffle(packed.slice(1, 0, 4), 2);
-        Tensor dx = (y.slice(3, 1) - y.slice(3, 0, -1)).abs(), dy = (y.slice(2, 1) - y.slice(2, 0, -1)).abs();
+        Tensor dx = (y.slice(3, 1) - y.slice(3, 0, -1)).abs(),
+               dy = (y.slice(2, 1) - y.slice(2, 0, -1)).abs();
         return at::avg_pool2d(dx.slice(2, 1) + dy.slice(3, 1), {31, 31}, {32, 32}) + 0.01;
     };
     Tensor ratio = (edges(made) / edges(truth)).log();
@@ -80,16 +87,20 @@ Tensor fidelity_distance(const Tensor &made, const Tensor &truth)
     return 0.5 * (error + half_code * half_code).log().mean();
 }
 
-/// On real clips nothing tells the true motion: the plan learns from what refinement made of it, where the pixels say
-/// that it was right. Pixels a gap, scalar. error (N,1,h,w): of luma, at the frame's own size
+/// On real clips nothing tells the true motion: the plan learns from what refinement made of it,
+/// where the pixels say that it was right. Pixels a gap, scalar. error (N,1,h,w): of luma, at the
+/// frame's own size
 static Tensor plan_distance(const Output &o, const Tensor &error, int reduction)
 {
     Tensor truth = at::avg_pool2d(o.refined.half.velocity.detach(), {8, 8});
-    Tensor right = (at::avg_pool2d(error, {8 * reduction, 8 * reduction}) < 0.04).to(torch::kFloat32); // five codes of 8 bits
-    return mean_where(((o.plan.motion.velocity - truth).square().sum(1, true) + 0.01).sqrt(), right);
+    Tensor right = (at::avg_pool2d(error, {8 * reduction, 8 * reduction}) < 0.04)
+                       .to(torch::kFloat32); // five codes of 8 bits
+    return mean_where(((o.plan.motion.velocity - truth).square().sum(1, true) + 0.01).sqrt(),
+                      right);
 }
 
-Losses losses(const Output &o, const Tensor &target, const Tensor &full_flow, const Tensor &full_visible, int reduction)
+Losses losses(const Output &o, const Tensor &target, const Tensor &full_flow,
+              const Tensor &full_visible, int reduction)
 {
     Losses l;
     Tensor distance = frame_distance(o.frames, target);
@@ -98,7 +109,8 @@ Losses losses(const Output &o, const Tensor &target, const Tensor &full_flow, co
     l.total = distance + 0.5 * frame_distance(o.composite, target);
 
     // Laplace likelihood of the luma error; only the scale learns from it.
-    Tensor error = (o.frames - target).slice(1, 0, 4).abs().mean(1, true).detach(), scale = o.uncertainty + 1e-3;
+    Tensor error = (o.frames - target).slice(1, 0, 4).abs().mean(1, true).detach(),
+           scale = o.uncertainty + 1e-3;
     l.total = l.total + 0.01 * (error / scale + scale.log()).mean();
 
     // Bends are for motion that is not uniform.
@@ -116,8 +128,11 @@ Losses losses(const Output &o, const Tensor &target, const Tensor &full_flow, co
         return l;
     }
     // At the size that motion was found at.
-    auto reduced = [&](const Tensor &t) { return reduction == 1 ? t : at::avg_pool2d(t, {reduction, reduction}); };
-    const Tensor flow = reduced(full_flow.flatten(1, 2)).unflatten(1, {2, 2}) / reduction, visible = reduced(full_visible).floor();
+    auto reduced = [&](const Tensor &t) {
+        return reduction == 1 ? t : at::avg_pool2d(t, {reduction, reduction});
+    };
+    const Tensor flow = reduced(full_flow.flatten(1, 2)).unflatten(1, {2, 2}) / reduction,
+                 visible = reduced(full_visible).floor();
     // End-point error at 1/16, 1/8, 1/2 against the mean true motion of each cell's visible part.
     const Motion *levels[] = {&o.plan.motion, &o.refined.eighth, &o.refined.half};
     const int cells[] = {16, 8, 2};
@@ -145,15 +160,20 @@ Losses losses(const Output &o, const Tensor &target, const Tensor &full_flow, co
         auto [da, db] = displacements(o.motion, o.pairs);
         const Tensor made[] = {da, db};
         for (int k = 0; k < 2; k++) {
-            auto [truth, valid] = pooled(full_flow.select(1, k), full_visible.slice(1, k, k + 1), 2);
-            flow_loss = flow_loss + 0.5 * (((made[k] - truth).square().sum(1, true) + 0.01).sqrt() * valid).mean();
+            auto [truth, valid] =
+                pooled(full_flow.select(1, k), full_visible.slice(1, k, k + 1), 2);
+            flow_loss =
+                flow_loss +
+                0.5 * (((made[k] - truth).square().sum(1, true) + 0.01).sqrt() * valid).mean();
         }
     }
     l.total = l.total + 0.02 * flow_loss;
 
-    // The plan's velocity and the matches' own, each against the truth: else refinement hides that they are dead.
+    // The plan's velocity and the matches' own, each against the truth: else refinement hides that
+    // they are dead.
     Tensor both = visible.slice(1, 0, 1) * visible.slice(1, 1, 2);
-    Tensor gap = (o.pairs.distance_after - o.pairs.distance_before).clamp_min(1e-3); // 0 if one frame is given
+    Tensor gap = (o.pairs.distance_after - o.pairs.distance_before)
+                     .clamp_min(1e-3); // 0 if one frame is given
     auto [truth, valid] = pooled((flow.select(1, 1) - flow.select(1, 0)) / gap, both, 16);
     if ((o.pairs.before == o.pairs.after).any().item<bool>())
         valid = valid * (o.pairs.before != o.pairs.after).to(torch::kFloat32).view({-1, 1, 1, 1});
@@ -166,10 +186,13 @@ Losses losses(const Output &o, const Tensor &target, const Tensor &full_flow, co
     l.speed = velocity_error(at::zeros_like(truth)).item<double>();
 
     // Where only one of the two shows the pixel, its candidates should carry the weight.
-    Tensor one_sided = (full_visible.slice(1, 0, 1) - full_visible.slice(1, 1, 2)); // 1: before only, -1: after only
+    Tensor one_sided = (full_visible.slice(1, 0, 1) -
+                        full_visible.slice(1, 1, 2)); // 1: before only, -1: after only
     Tensor before = (o.weights.slice(1, 0, 1) + o.weights.slice(1, 2, 3)).clamp_min(1e-4);
     Tensor after = (o.weights.slice(1, 1, 2) + o.weights.slice(1, 3, 4)).clamp_min(1e-4);
-    l.total = l.total - 0.02 * (before.log() * one_sided.clamp_min(0) + after.log() * (-one_sided).clamp_min(0)).mean();
+    l.total = l.total - 0.02 * (before.log() * one_sided.clamp_min(0) +
+                                after.log() * (-one_sided).clamp_min(0))
+                                   .mean();
     return l;
 }
 

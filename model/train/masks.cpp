@@ -1,8 +1,8 @@
 // Which positions of a window are given and which are masked, stage by stage.
 #include "train/masks.h"
 
-#include "network/motion_sampler.h"
 #include "base/random.h"
+#include "network/motion_sampler.h"
 
 #include <torch/torch.h>
 
@@ -15,8 +15,9 @@ namespace mardini::train {
 using torch::Tensor;
 
 static constexpr std::pair<Stage, const char *> names[] = {
-    {Stage::Motion, "motion"},   {Stage::Interpolation, "interpolate"}, {Stage::Any, "any"},
-    {Stage::Denoise, "denoise"}, {Stage::Joint, "joint"},               {Stage::Decay, "decay"},
+    {Stage::Motion, "motion"},   {Stage::Interpolation, "interpolate"},
+    {Stage::Any, "any"},         {Stage::Denoise, "denoise"},
+    {Stage::Joint, "joint"},     {Stage::Decay, "decay"},
     {Stage::Animate, "animate"},
 };
 
@@ -25,8 +26,9 @@ Stage stage_from_name(const std::string &name)
     for (auto [stage, known] : names)
         if (name == known)
             return stage;
-    throw std::runtime_error("There is no stage \"" + name +
-                             "\": motion, interpolate, any, denoise, joint, decay, animate and auto exist.");
+    throw std::runtime_error(
+        "There is no stage \"" + name +
+        "\": motion, interpolate, any, denoise, joint, decay, animate and auto exist.");
 }
 
 const char *stage_name(Stage stage)
@@ -86,10 +88,12 @@ WindowSize sample_window_size(Stage stage, std::mt19937_64 &random, int referenc
         auto [low, high] = given_range(size.positions);
         size.given = std::clamp(references, low, high);
     }
-    // Given frames are as far apart as the filter has them: at 8x its window holds four that are eight apart.
+    // Given frames are as far apart as the filter has them: at 8x its window holds four that are
+    // eight apart.
     std::vector<int> gaps;
     for (int gap : {2, 3, 4, 8, 16})
-        if ((gap != 3 || size.positions == 4) && gap < size.positions && (size.given == 2 || (size.given - 1) * gap <= longest))
+        if ((gap != 3 || size.positions == 4) && gap < size.positions &&
+            (size.given == 2 || (size.given - 1) * gap <= longest))
             gaps.push_back(gap);
     size.gap = gaps[integer(random, 0, static_cast<int>(gaps.size()) - 1)];
     const int between = size.given == 1 ? size.masked : (size.given - 1) * (size.gap - 1);
@@ -98,15 +102,18 @@ WindowSize sample_window_size(Stage stage, std::mt19937_64 &random, int referenc
 }
 
 /// `count` of the whole positions between a and b, in any order.
-static void put_between(double a, double b, int count, std::mt19937_64 &random, std::vector<double> *out)
+static void put_between(double a, double b, int count, std::mt19937_64 &random,
+                        std::vector<double> *out)
 {
     std::vector<double> room(static_cast<size_t>(b - a) - 1);
     std::iota(room.begin(), room.end(), a + 1);
     std::shuffle(room.begin(), room.end(), random);
-    out->insert(out->end(), room.begin(), room.begin() + std::min<int64_t>(count, static_cast<int64_t>(room.size())));
+    out->insert(out->end(), room.begin(),
+                room.begin() + std::min<int64_t>(count, static_cast<int64_t>(room.size())));
 }
 
-/// Given frames `gap` apart, masked ones between them: in the middle gap as long as it has room, then in those around it.
+/// Given frames `gap` apart, masked ones between them: in the middle gap as long as it has room,
+/// then in those around it.
 static Positions between(WindowSize size, std::mt19937_64 &random)
 {
     Positions p;
@@ -115,13 +122,16 @@ static Positions between(WindowSize size, std::mt19937_64 &random)
     const int middle = size.given / 2 - 1;
     std::vector<int> gaps(size.given - 1);
     std::iota(gaps.begin(), gaps.end(), 0);
-    std::stable_sort(gaps.begin(), gaps.end(), [&](int a, int b) { return std::abs(a - middle) < std::abs(b - middle); });
+    std::stable_sort(gaps.begin(), gaps.end(),
+                     [&](int a, int b) { return std::abs(a - middle) < std::abs(b - middle); });
     for (int g : gaps)
-        put_between(p.given[g], p.given[g + 1], size.masked - static_cast<int>(p.masked.size()), random, &p.masked);
+        put_between(p.given[g], p.given[g + 1], size.masked - static_cast<int>(p.masked.size()),
+                    random, &p.masked);
     return p;
 }
 
-/// Given frames anywhere, masked ones between two of them, which they all are made from: the filter plans each pair by itself.
+/// Given frames anywhere, masked ones between two of them, which they all are made from: the filter
+/// plans each pair by itself.
 static Positions anywhere(WindowSize size, std::mt19937_64 &random)
 {
     std::vector<double> all(size.positions);
@@ -141,7 +151,8 @@ static Positions anywhere(WindowSize size, std::mt19937_64 &random)
     return p;
 }
 
-/// Given frames in a row, masked ones after them (extension) or before; of one given frame: what is near in time.
+/// Given frames in a row, masked ones after them (extension) or before; of one given frame: what is
+/// near in time.
 static Positions beyond(WindowSize size, std::mt19937_64 &random)
 {
     const int step = size.given > 1 ? pick(random, {1, 2}) : 1;
@@ -178,7 +189,8 @@ Positions sample_positions(Stage stage, WindowSize size, std::mt19937_64 &random
 {
     Positions p;
     if (stage == Stage::Animate) {
-        p.given = {static_cast<double>(pick(random, {0, 0, 4, 8, 8, 8, 12, 16}))}; // the ends and the middle above all
+        p.given = {static_cast<double>(
+            pick(random, {0, 0, 4, 8, 8, 8, 12, 16}))}; // the ends and the middle above all
         p.masked = key_positions(p.given[0]);
         p.pair = choose_pairs(p.given, p.masked);
         return p;

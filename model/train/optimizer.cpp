@@ -10,22 +10,28 @@
 
 namespace mardini::train {
 
-/// Of a convolution's weight (outputs, inputs, kernel) the smaller of its outputs and all that each of them sums up.
+/// Of a convolution's weight (outputs, inputs, kernel) the smaller of its outputs and all that each
+/// of them sums up.
 static constexpr int64_t least_side = 16;
 
 static constexpr double momentum = 0.95;
 
-/// Root mean square of a matrix's step at a rate of 1. Adam's is some .2 where gradients are noise, up to 1 where they agree.
+/// Root mean square of a matrix's step at a rate of 1. Adam's is some .2 where gradients are noise,
+/// up to 1 where they agree.
 static constexpr double step_size = 0.5;
 
-/// The generator's and the denoiser's last layers and their like begin at zero and are Adam's, as in Muon's own recipe. The planner's
-/// head is not among them: it was a matrix when this was measured.
-static const char *const outputs[] = {"generator.delta", "generator.head3", "denoiser.out", "teacher.out"};
+/// The generator's and the denoiser's last layers and their like begin at zero and are Adam's, as
+/// in Muon's own recipe. The planner's head is not among them: it was a matrix when this was
+/// measured.
+static const char *const outputs[] = {"generator.delta", "generator.head3", "denoiser.out",
+                                      "teacher.out"};
 
 static bool is_matrix(const std::string &name, const Tensor &parameter)
 {
-    return parameter.dim() > 1 && std::min(parameter.size(0), parameter.numel() / parameter.size(0)) >= least_side &&
-           std::none_of(std::begin(outputs), std::end(outputs), [&](const char *output) { return name.rfind(output, 0) == 0; });
+    return parameter.dim() > 1 &&
+           std::min(parameter.size(0), parameter.numel() / parameter.size(0)) >= least_side &&
+           std::none_of(std::begin(outputs), std::end(outputs),
+                        [&](const char *output) { return name.rfind(output, 0) == 0; });
 }
 
 Tensor orthogonalized(const Tensor &m)
@@ -105,11 +111,14 @@ double Optimizer::step(double rate, double limit)
             g.first[i].lerp_(p.grad(), 1 - momentum);
             const Tensor ahead = at::lerp(p.grad(), g.first[i], momentum).flatten(1); // Nesterov's
             // Of singular values 1 the mean square is that of a matrix with so many entries.
-            const double size = step_size * std::sqrt(static_cast<double>(std::max(ahead.size(0), ahead.size(1))));
-            p.mul_(1 - rate * g.rate * g.decay).sub_(orthogonalized(ahead).view_as(p), rate * g.rate * size);
+            const double size =
+                step_size * std::sqrt(static_cast<double>(std::max(ahead.size(0), ahead.size(1))));
+            p.mul_(1 - rate * g.rate * g.decay)
+                .sub_(orthogonalized(ahead).view_as(p), rate * g.rate * size);
         }
         if (!parameters.empty())
-            at::_fused_adamw_(parameters, gradients, first, second, {}, counts, rate * g.rate, 0.9, 0.99, g.decay, 1e-8,
+            at::_fused_adamw_(parameters, gradients, first, second, {}, counts, rate * g.rate, 0.9,
+                              0.99, g.decay, 1e-8,
                               /*amsgrad=*/false, /*maximize=*/false);
         for (size_t i = 0; i < g.parameters.size(); i++)
             if (g.parameters[i].grad().defined())

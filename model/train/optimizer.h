@@ -5,15 +5,18 @@
 
 namespace mardini::train {
 
-/// A matrix with the same singular vectors as `m` (rows x columns) and singular values near 1 (.7 to 1.2), by five steps
-/// of the quintic Newton-Schulz iteration of Muon (Jordan and others 2024). A matrix of zeros stays zero.
+/// A matrix with the same singular vectors as `m` (rows x columns) and singular values near 1 (.7
+/// to 1.2), by five steps of the quintic Newton-Schulz iteration of Muon (Jordan and others 2024).
+/// A matrix of zeros stays zero.
 Tensor orthogonalized(const Tensor &m);
 
-/// Muon over a module's matrices, decoupled weight decay Adam (Loshchilov and Hutter 2019, algorithm 2) over its vectors
-/// and small matrices, and an exponential moving average of all. A convolution's weight counts as a matrix, a row an output channel.
-/// One rate serves both: Muon's steps have a root mean square in proportion to it, as Adam's have (Liu and others 2025,
-/// "Muon is scalable for LLM training"). The planner has a smaller rate and a larger decay than the convolutions: its tokens
-/// otherwise grow without bound while refinement does its work (see doc/training.md).
+/// Muon over a module's matrices, decoupled weight decay Adam (Loshchilov and Hutter 2019,
+/// algorithm 2) over its vectors and small matrices, and an exponential moving average of all. A
+/// convolution's weight counts as a matrix, a row an output channel. One rate serves both: Muon's
+/// steps have a root mean square in proportion to it, as Adam's have (Liu and others 2025, "Muon is
+/// scalable for LLM training"). The planner has a smaller rate and a larger decay than the
+/// convolutions: its tokens otherwise grow without bound while refinement does its work (see
+/// doc/training.md).
 class Optimizer {
 public:
     Optimizer(torch::nn::Module &module, double average_decay = 0.999);
@@ -24,8 +27,8 @@ public:
     /// Every gradient that there is, in the same order on every call.
     std::vector<Tensor> gradients() const;
 
-    /// Clip the gradients' norm to `limit`, step, average. Returns the norm before clipping; if it is
-    /// not finite nothing is changed and skipped() goes up by one.
+    /// Clip the gradients' norm to `limit`, step, average. Returns the norm before clipping; if it
+    /// is not finite nothing is changed and skipped() goes up by one.
     double step(double rate, double limit = 1.0);
 
     int64_t steps() const { return steps_; }
@@ -36,17 +39,22 @@ public:
 
     /// Weights, average, moments and counters as named tensors: "weight/NAME", "average/NAME", ...
     void save(SafeTensors &file) const;
-    /// The reverse; names that hold one of `optional` may be missing. A file of plain weights (no "weight/") fills weights and average, moments start anew.
+    /// The reverse; names that hold one of `optional` may be missing. A file of plain weights (no
+    /// "weight/") fills weights and average, moments start anew.
     void load(const SafeTensors &file, const std::vector<std::string> &optional);
 
 private:
     struct Group {
         std::vector<std::string> names;
-        std::vector<Tensor> parameters, first, second, counts, average; ///< second, counts: undefined for matrices
+        std::vector<Tensor> parameters, first, second, counts,
+            average; ///< second, counts: undefined for matrices
         double rate, decay;
         bool averaged;
 
-        Group(double rate, double decay, bool averaged) : rate(rate), decay(decay), averaged(averaged) {}
+        Group(double rate, double decay, bool averaged)
+            : rate(rate), decay(decay), averaged(averaged)
+        {
+        }
         void add(const std::string &name, const Tensor &parameter);
     };
     std::vector<Group> groups_;

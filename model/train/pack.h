@@ -27,12 +27,12 @@ namespace mardini::train {
 constexpr int motion_block = 32;
 
 /// Gets one sentence on something left out or cut short; may be null.
-using Report = std::function<void(const std::string&)>;
+using Report = std::function<void(const std::string &)>;
 
 /// A run of frames without a cut.
 struct Shot {
-    std::string name;   // of the file
-    std::string source; // the name up to its first '-': files of one origin
+    std::string name;          // of the file
+    std::string source;        // the name up to its first '-': files of one origin
     int width = 0, height = 0; // even
     int num_frames = 0;
     std::shared_ptr<const uint8_t> frames; // num_frames of yuv420p
@@ -66,31 +66,31 @@ struct LoadOptions {
 /// Videos of folders, of single files and of pack files (mapped, not read), cut into
 /// shots. A file that cannot be used is reported and left out; throws
 /// std::runtime_error (one sentence) when nothing is left or a pack file is broken.
-Footage load_videos(const std::vector<std::string>& places, const LoadOptions& options = {});
+Footage load_videos(const std::vector<std::string> &places, const LoadOptions &options = {});
 
 /// Pictures of folders, of single files and of pack files; as above.
-Footage load_stills(const std::vector<std::string>& places, const LoadOptions& options = {});
+Footage load_stills(const std::vector<std::string> &places, const LoadOptions &options = {});
 
 /// Writes a pack file. What was written appears under its name only at finish().
 /// Every function throws std::runtime_error if the disk does not take it.
 class PackWriter {
-  public:
-    explicit PackWriter(const std::string& path);
+public:
+    explicit PackWriter(const std::string &path);
     ~PackWriter();
-    void begin_video(const std::string& name, int width, int height, double fps);
-    void add_frame(const uint8_t* yuv420p); // size as in begin_video()
+    void begin_video(const std::string &name, int width, int height, double fps);
+    void add_frame(const uint8_t *yuv420p); // size as in begin_video()
     void end_video();
-    void add_still(const std::string& name, int width, int height, const uint8_t* yuv444p);
+    void add_still(const std::string &name, int width, int height, const uint8_t *yuv444p);
     void finish();
 
-  private:
+private:
     struct State;
     std::unique_ptr<State> state;
 };
 
 /// Decode all videos of `folders` and all pictures of the folder `stills` (empty:
 /// none) into the pack file `out`. Errors as for load_videos().
-void pack(const std::vector<std::string>& folders, const std::string& stills,
-          const std::string& out, const LoadOptions& options = {});
+void pack(const std::vector<std::string> &folders, const std::string &stills,
+          const std::string &out, const LoadOptions &options = {});
 
 } // namespace mardini::train

@@ -21,7 +21,9 @@ struct Processes::Store {
     /// What every process gave, in the order of ranks.
     std::vector<std::vector<uint8_t>> exchange(int rank, int world, const std::vector<uint8_t> &own)
     {
-        auto key = [&](int64_t at, int of) { return std::to_string(at) + "/" + std::to_string(of); };
+        auto key = [&](int64_t at, int of) {
+            return std::to_string(at) + "/" + std::to_string(of);
+        };
         std::vector<std::vector<uint8_t>> all(world);
         try {
             keys->set(key(round, rank), own);
@@ -31,8 +33,9 @@ struct Processes::Store {
             if (round >= 2)
                 keys->deleteKey(key(round - 2, rank));
         } catch (const std::exception &e) {
-            throw std::runtime_error("Another process of this run is gone or does not answer: " +
-                                     std::string(e.what()).substr(0, std::string(e.what()).find('\n')));
+            throw std::runtime_error(
+                "Another process of this run is gone or does not answer: " +
+                std::string(e.what()).substr(0, std::string(e.what()).find('\n')));
         }
         round++;
         return all;
@@ -67,8 +70,9 @@ Processes::Processes()
     const char *address = variable({"MASTER_ADDR", "SLURM_LAUNCH_NODE_IPADDR"});
     const int port = number({"MASTER_PORT"}, 20000 + number({"SLURM_JOB_ID"}, 9500) % 10000);
     if (rank_ < 0 || rank_ >= world_ || !address)
-        throw std::runtime_error("WORLD_SIZE is " + std::to_string(world_) +
-                                 ", but RANK and MASTER_ADDR do not name this process and the first one's machine.");
+        throw std::runtime_error(
+            "WORLD_SIZE is " + std::to_string(world_) +
+            ", but RANK and MASTER_ADDR do not name this process and the first one's machine.");
     c10d::TCPStoreOptions options;
     options.port = static_cast<uint16_t>(port);
     // torchrun's agent may already serve a store on that port.
@@ -76,16 +80,18 @@ Processes::Processes()
     options.isServer = rank_ == 0 && !(agent && std::strcmp(agent, "True") == 0);
     options.numWorkers = world_;
     options.waitWorkers = false;
-    options.timeout = std::chrono::minutes(30); // the first process scores and saves while the others wait
-    options.useLibUV = false; // not in every LibTorch
+    options.timeout =
+        std::chrono::minutes(30); // the first process scores and saves while the others wait
+    options.useLibUV = false;     // not in every LibTorch
     store_ = std::make_unique<Store>();
     try {
         store_->keys = c10::make_intrusive<c10d::PrefixStore>(
             std::string("mardini/") + (variable({"TORCHELASTIC_RESTART_COUNT"}) ?: "0"),
             c10::make_intrusive<c10d::TCPStore>(address, options));
     } catch (const std::exception &e) {
-        throw std::runtime_error("The first process at " + std::string(address) + ":" + std::to_string(port) +
-                                 " cannot be reached: " + std::string(e.what()).substr(0, std::string(e.what()).find('\n')));
+        throw std::runtime_error("The first process at " + std::string(address) + ":" +
+                                 std::to_string(port) + " cannot be reached: " +
+                                 std::string(e.what()).substr(0, std::string(e.what()).find('\n')));
     }
     agree(0); // all are there
 }
@@ -132,7 +138,8 @@ double Processes::agree(double value)
         return value;
     const auto *bytes = reinterpret_cast<const uint8_t *>(&value);
     const auto all = store_->exchange(rank_, world_, {bytes, bytes + sizeof value});
-    for (auto bytes_of = all.rbegin(); bytes_of != all.rend() && value >= 0; ++bytes_of) // the first process's last
+    for (auto bytes_of = all.rbegin(); bytes_of != all.rend() && value >= 0;
+         ++bytes_of) // the first process's last
         std::memcpy(&value, bytes_of->data(), sizeof value);
     return value;
 }

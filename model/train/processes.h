@@ -8,13 +8,15 @@
 
 namespace mardini::train {
 
-/// The processes of this run as torchrun (RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT) or Slurm
-/// (SLURM_PROCID, SLURM_STEP_NUM_TASKS, SLURM_LOCALID, and SLURM_LAUNCH_NODE_IPADDR where MASTER_ADDR is not set) names them;
-/// one where neither does. Sums go through LibTorch's TCP store, which needs no further library: every process
-/// fetches what the others put there and adds it up in the order of ranks, so that all hold the same bits.
+/// The processes of this run as torchrun (RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT)
+/// or Slurm (SLURM_PROCID, SLURM_STEP_NUM_TASKS, SLURM_LOCALID, and SLURM_LAUNCH_NODE_IPADDR where
+/// MASTER_ADDR is not set) names them; one where neither does. Sums go through LibTorch's TCP
+/// store, which needs no further library: every process fetches what the others put there and adds
+/// it up in the order of ranks, so that all hold the same bits.
 class Processes {
 public:
-    /// Waits for the others. Throws std::runtime_error if they do not come or the environment is incomplete.
+    /// Waits for the others. Throws std::runtime_error if they do not come or the environment is
+    /// incomplete.
     Processes();
     ~Processes();
 

@@ -48,7 +48,8 @@ void RunReport::write(const nlohmann::ordered_json &line)
         say("mardini: " + path_ + " cannot be written; the run goes on and tries again");
     log_failed_ = !log_;
     figures_.clear();
-    for (const char *name : {"distance", "real_gain", "synthetic_gain", "error_final", "check_gain_2x"})
+    for (const char *name :
+         {"distance", "real_gain", "synthetic_gain", "error_final", "check_gain_2x"})
         if (line.contains(name)) {
             char text[64];
             std::snprintf(text, sizeof text, "  %s %.3g", name, line[name].get<double>());
@@ -79,8 +80,9 @@ void RunReport::progress(double done, double seconds, double frames_per_second)
     constexpr int width = 20;
     const int full = static_cast<int>(std::clamp(done, 0.0, 1.0) * width);
     const std::string left = done > 0.001 ? duration(seconds * (1 - done) / done) : "?";
-    std::fprintf(stderr, "\r[%s%s] %3.0f%%  %s left  %.1f frames/s%s\033[K", std::string(full, '#').c_str(),
-                 std::string(width - full, '.').c_str(), 100 * done, left.c_str(), frames_per_second, figures_.c_str());
+    std::fprintf(stderr, "\r[%s%s] %3.0f%%  %s left  %.1f frames/s%s\033[K",
+                 std::string(full, '#').c_str(), std::string(width - full, '.').c_str(), 100 * done,
+                 left.c_str(), frames_per_second, figures_.c_str());
     open_line_ = true;
 }
 
@@ -95,13 +97,17 @@ double minutes_from(const std::string &text)
         good = end != at && std::isfinite(value) && value >= 0;
         if (!good)
             break;
-        const double unit = *end == 'h' ? 60 : *end == 'm' || *end == 0 ? 1 : *end == 's' ? 1 / 60.0 : 0;
+        const double unit = *end == 'h'                ? 60
+                            : *end == 'm' || *end == 0 ? 1
+                            : *end == 's'              ? 1 / 60.0
+                                                       : 0;
         good = unit > 0;
         minutes += value * unit;
         at = *end ? end + 1 : end;
     }
     if (!good || minutes <= 0)
-        throw std::runtime_error("The time \"" + text + "\" is not understood: 2h, 90m, 45s or 1h30m is wanted.");
+        throw std::runtime_error("The time \"" + text +
+                                 "\" is not understood: 2h, 90m, 45s or 1h30m is wanted.");
     return minutes;
 }
 

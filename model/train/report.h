@@ -20,10 +20,12 @@ private:
     std::map<std::string, std::pair<double, int>> figures_;
 };
 
-/// OUT.log and standard error. A terminal gets one line that is written over, anything else whole lines.
+/// OUT.log and standard error. A terminal gets one line that is written over, anything else whole
+/// lines.
 class RunReport {
 public:
-    /// `path`: the log, gone on with if it is there; empty: nothing is said at all (not the first process).
+    /// `path`: the log, gone on with if it is there; empty: nothing is said at all (not the first
+    /// process).
     explicit RunReport(const std::string &path);
 
     /// One line of JSON. A full disk is said once and does not stop the run.

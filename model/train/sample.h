@@ -25,8 +25,8 @@ struct Positions {
 
 /// The two references of every masked time, as in window.h, earlier one first; {0,0} where
 /// only one frame is given. `given` must rise and not be empty.
-std::vector<std::array<int, 2>> choose_pairs(const std::vector<double>& given,
-                                             const std::vector<double>& masked);
+std::vector<std::array<int, 2>> choose_pairs(const std::vector<double> &given,
+                                             const std::vector<double> &masked);
 
 /// One window. R given and M masked frames, H x W pixels, h x w = H/2 x W/2.
 struct Sample {
@@ -45,11 +45,12 @@ struct Sample {
 /// The same with a leading B; flow and visible undefined unless every sample has them.
 struct Batch {
     torch::Tensor given, given_times, masked, masked_times, pair, flow, visible;
-    int reduction = 1; // motion is found on frames so many times smaller, as the filter does with large ones
+    int reduction =
+        1; // motion is found on frames so many times smaller, as the filter does with large ones
 };
 
 /// Stack samples of one shape.
-Batch collate(const std::vector<Sample>& samples);
+Batch collate(const std::vector<Sample> &samples);
 
 /// How a window may be turned without ceasing to be a plausible one. Applied in
 /// the order of the fields.
@@ -61,12 +62,12 @@ struct Orientation {
 };
 
 /// Turn frames, times, pairs, flow and visibility together.
-Sample orient(const Sample& sample, const Orientation& orientation);
+Sample orient(const Sample &sample, const Orientation &orientation);
 
 /// Y'CbCr at full size <-> packed. Chroma is the mean of 2x2 pixels going in and
 /// repeated coming out; luma is exact both ways.
 ///   picture (...,3,H,W) float32    packed (...,6,H/2,W/2) float32
-torch::Tensor pack_planes(const torch::Tensor& picture);
-torch::Tensor unpack_planes(const torch::Tensor& packed);
+torch::Tensor pack_planes(const torch::Tensor &picture);
+torch::Tensor unpack_planes(const torch::Tensor &packed);
 
 } // namespace mardini::train

@@ -31,7 +31,8 @@ float distance_to_segment(float x, float y, Point a, Point b)
     return std::hypot(x - a.x - along * dx, y - a.y - along * dy);
 }
 
-void draw_segment(std::vector<float>& plane, int size, Point a, Point b, float width, float softness)
+void draw_segment(std::vector<float> &plane, int size, Point a, Point b, float width,
+                  float softness)
 {
     float reach = width / 2 + softness;
     int left = std::max(0, int(std::min(a.x, b.x) - reach));
@@ -40,15 +41,15 @@ void draw_segment(std::vector<float>& plane, int size, Point a, Point b, float w
     int bottom = std::min(size - 1, int(std::max(a.y, b.y) + reach) + 1);
     for (int y = top; y <= bottom; y++)
         for (int x = left; x <= right; x++) {
-            float& value = plane[size_t(y) * size + x];
+            float &value = plane[size_t(y) * size + x];
             float inside = width / 2 - distance_to_segment(x + 0.5f, y + 0.5f, a, b);
             value = std::max(value, coverage(inside, softness));
         }
 }
 
 // Cells of a few strokes each, in a line: writing, as far as motion is concerned.
-void draw_text(std::vector<float>& plane, int size, float left, float top, float right,
-               float height, float softness, std::mt19937_64& rng)
+void draw_text(std::vector<float> &plane, int size, float left, float top, float right,
+               float height, float softness, std::mt19937_64 &rng)
 {
     float width = height * float(uniform(rng, 0.5, 0.8));
     float stroke = std::max(1.f, height * float(uniform(rng, 0.1, 0.2)));
@@ -56,9 +57,9 @@ void draw_text(std::vector<float>& plane, int size, float left, float top, float
         if (chance(rng, 0.15))
             continue; // between words
         int num_strokes = integer(rng, 2, 4);
-        Point from { x + width * integer(rng, 0, 1), top + height * integer(rng, 0, 2) / 2 };
+        Point from{x + width * integer(rng, 0, 1), top + height * integer(rng, 0, 2) / 2};
         for (int i = 0; i < num_strokes; i++) {
-            Point to { x + width * integer(rng, 0, 1), top + height * integer(rng, 0, 2) / 2 };
+            Point to{x + width * integer(rng, 0, 1), top + height * integer(rng, 0, 2) / 2};
             draw_segment(plane, size, from, to, stroke, softness);
             if (chance(rng, 0.8))
                 from = to;
@@ -66,14 +67,14 @@ void draw_text(std::vector<float>& plane, int size, float left, float top, float
     }
 }
 
-void draw_strokes(std::vector<float>& plane, int size, float softness, std::mt19937_64& rng)
+void draw_strokes(std::vector<float> &plane, int size, float softness, std::mt19937_64 &rng)
 {
     int num_lines = integer(rng, 1, 4);
     for (int i = 0; i < num_lines; i++) {
         float width = float(log_uniform(rng, 1, 6));
         auto random_point = [&] {
-            return Point { float(uniform(rng, 0.05, 0.95) * size),
-                           float(uniform(rng, 0.05, 0.95) * size) };
+            return Point{float(uniform(rng, 0.05, 0.95) * size),
+                         float(uniform(rng, 0.05, 0.95) * size)};
         };
         Point from = random_point();
         for (int num = integer(rng, 1, 4); num > 0; num--) {
@@ -84,15 +85,15 @@ void draw_strokes(std::vector<float>& plane, int size, float softness, std::mt19
     }
 }
 
-void draw_polygon(std::vector<float>& plane, int size, float softness, std::mt19937_64& rng)
+void draw_polygon(std::vector<float> &plane, int size, float softness, std::mt19937_64 &rng)
 {
     int num = integer(rng, 3, 7);
     std::vector<Point> corners;
     double turn = uniform(rng, 0, 2 * pi);
     for (int i = 0; i < num; i++) {
         double radius = uniform(rng, 0.2, 0.48) * size, angle = turn + 2 * pi * i / num;
-        corners.push_back({ float(size / 2. + radius * std::cos(angle)),
-                            float(size / 2. + radius * std::sin(angle)) });
+        corners.push_back({float(size / 2. + radius * std::cos(angle)),
+                           float(size / 2. + radius * std::sin(angle))});
     }
     for (int y = 0; y < size; y++)
         for (int x = 0; x < size; x++) {
@@ -101,15 +102,14 @@ void draw_polygon(std::vector<float>& plane, int size, float softness, std::mt19
             for (int i = 0; i < num; i++) {
                 Point a = corners[i], b = corners[(i + 1) % num];
                 nearest = std::min(nearest, distance_to_segment(px, py, a, b));
-                if ((a.y > py) != (b.y > py) &&
-                    px < (b.x - a.x) * (py - a.y) / (b.y - a.y) + a.x)
+                if ((a.y > py) != (b.y > py) && px < (b.x - a.x) * (py - a.y) / (b.y - a.y) + a.x)
                     inside = !inside;
             }
             plane[size_t(y) * size + x] = coverage(inside ? nearest : -nearest, softness);
         }
 }
 
-void draw_blob(std::vector<float>& plane, int size, float softness, std::mt19937_64& rng)
+void draw_blob(std::vector<float> &plane, int size, float softness, std::mt19937_64 &rng)
 {
     std::vector<float> bumps = smooth_noise(size, integer(rng, 3, 9), rng);
     float level = float(uniform(rng, 0.3, 0.75)), roughness = float(uniform(rng, 0.05, 0.4));
@@ -121,7 +121,7 @@ void draw_blob(std::vector<float>& plane, int size, float softness, std::mt19937
         }
 }
 
-void draw_box(std::vector<float>& plane, int size, float softness, std::mt19937_64& rng)
+void draw_box(std::vector<float> &plane, int size, float softness, std::mt19937_64 &rng)
 {
     float across = float(uniform(rng, 0.05, 0.95) * size / 2);
     float down = float(uniform(rng, 0.05, 0.95) * size / 2);
@@ -132,7 +132,7 @@ void draw_box(std::vector<float>& plane, int size, float softness, std::mt19937_
         }
 }
 
-void draw_lattice(std::vector<float>& plane, int size, float softness, std::mt19937_64& rng)
+void draw_lattice(std::vector<float> &plane, int size, float softness, std::mt19937_64 &rng)
 {
     float period = float(uniform(rng, 8, 28)), width = float(uniform(rng, 1.5, period * 0.35));
     bool crossed = chance(rng, 0.5);
@@ -142,11 +142,10 @@ void draw_lattice(std::vector<float>& plane, int size, float softness, std::mt19
     };
     for (int y = 0; y < size; y++)
         for (int x = 0; x < size; x++)
-            plane[size_t(y) * size + x] =
-                std::max(bar(x + 0.5f), crossed ? bar(y + 0.5f) : 0.f);
+            plane[size_t(y) * size + x] = std::max(bar(x + 0.5f), crossed ? bar(y + 0.5f) : 0.f);
 }
 
-void clear_border(std::vector<float>& plane, int size)
+void clear_border(std::vector<float> &plane, int size)
 {
     for (int i = 0; i < size; i++)
         plane[i] = plane[size_t(size - 1) * size + i] = plane[size_t(i) * size] =
@@ -155,9 +154,9 @@ void clear_border(std::vector<float>& plane, int size)
 
 struct Colour {
     float value[3];
-    explicit Colour(std::mt19937_64& rng)
-        : value { float(uniform(rng, -0.875, 0.836)), float(uniform(rng, -0.5, 0.5)),
-                  float(uniform(rng, -0.5, 0.5)) }
+    explicit Colour(std::mt19937_64 &rng)
+        : value{float(uniform(rng, -0.875, 0.836)), float(uniform(rng, -0.5, 0.5)),
+                float(uniform(rng, -0.5, 0.5))}
     {
         if (chance(rng, 0.5)) // most things have little colour
             value[1] *= 0.2f, value[2] *= 0.2f;
@@ -165,7 +164,7 @@ struct Colour {
 };
 
 // Between two colours by a mix of 0..1 per pixel.
-std::vector<float> coloured(const std::vector<float>& mix, const Colour& a, const Colour& b)
+std::vector<float> coloured(const std::vector<float> &mix, const Colour &a, const Colour &b)
 {
     std::vector<float> planes(mix.size() * 3);
     for (int p = 0; p < 3; p++)
@@ -176,12 +175,12 @@ std::vector<float> coloured(const std::vector<float>& mix, const Colour& a, cons
 
 } // namespace
 
-std::vector<float> smooth_noise(int size, int cells, std::mt19937_64& rng)
+std::vector<float> smooth_noise(int size, int cells, std::mt19937_64 &rng)
 {
     cells = std::clamp(cells, 1, size);
     int side = cells + 2;
     std::vector<float> grid(size_t(side) * side);
-    for (float& value : grid)
+    for (float &value : grid)
         value = float(uniform(rng, -1, 1));
     struct Tap {
         int at;
@@ -192,11 +191,11 @@ std::vector<float> smooth_noise(int size, int cells, std::mt19937_64& rng)
         float at = (i + 0.5f) * cells / size;
         int whole = std::min(int(at), cells);
         float part = at - whole;
-        taps[i] = { whole, part * part * (3 - 2 * part) };
+        taps[i] = {whole, part * part * (3 - 2 * part)};
     }
     std::vector<float> plane(size_t(size) * size), line(side);
     for (int y = 0; y < size; y++) {
-        const float* row = grid.data() + size_t(taps[y].at) * side;
+        const float *row = grid.data() + size_t(taps[y].at) * side;
         for (int x = 0; x < side; x++)
             line[x] = row[x] + (row[x + side] - row[x]) * taps[y].mix;
         for (int x = 0; x < size; x++)
@@ -206,7 +205,7 @@ std::vector<float> smooth_noise(int size, int cells, std::mt19937_64& rng)
     return plane;
 }
 
-std::vector<float> random_shape(int size, float softness, std::mt19937_64& rng)
+std::vector<float> random_shape(int size, float softness, std::mt19937_64 &rng)
 {
     std::vector<float> plane(size_t(size) * size);
     double kind = uniform(rng, 0, 1);
@@ -228,7 +227,7 @@ std::vector<float> random_shape(int size, float softness, std::mt19937_64& rng)
     return plane;
 }
 
-std::vector<float> random_overlay(int size, float softness, std::mt19937_64& rng)
+std::vector<float> random_overlay(int size, float softness, std::mt19937_64 &rng)
 {
     std::vector<float> plane(size_t(size) * size);
     double kind = uniform(rng, 0, 1);
@@ -237,7 +236,8 @@ std::vector<float> random_overlay(int size, float softness, std::mt19937_64& rng
         int num_lines = integer(rng, 1, 2);
         float top = float(uniform(rng, 0.05, 0.95) * size) - num_lines * height * 1.4f;
         for (int i = 0; i < num_lines; i++)
-            draw_text(plane, size, left, top + i * height * 1.4f, size - left, height, softness, rng);
+            draw_text(plane, size, left, top + i * height * 1.4f, size - left, height, softness,
+                      rng);
     } else if (kind < 0.7) { // logo
         int side = int(uniform(rng, 0.15, 0.35) * size);
         std::vector<float> logo(size_t(side) * side);
@@ -251,7 +251,8 @@ std::vector<float> random_overlay(int size, float softness, std::mt19937_64& rng
                 plane[size_t(top + y) * size + left + x] = logo[size_t(y) * side + x];
     } else { // letterbox
         int bar = integer(rng, 2, std::max(2, size / 5));
-        bool upright = chance(rng, 0.3), first = chance(rng, 0.7), last = !first || chance(rng, 0.6);
+        bool upright = chance(rng, 0.3), first = chance(rng, 0.7),
+             last = !first || chance(rng, 0.6);
         for (int y = 0; y < size; y++)
             for (int x = 0; x < size; x++) {
                 int at = upright ? x : y;
@@ -262,7 +263,7 @@ std::vector<float> random_overlay(int size, float softness, std::mt19937_64& rng
     return plane;
 }
 
-std::vector<float> procedural_texture(int size, std::mt19937_64& rng)
+std::vector<float> procedural_texture(int size, std::mt19937_64 &rng)
 {
     size_t area = size_t(size) * size;
     Colour a(rng), b(rng);
@@ -275,7 +276,7 @@ std::vector<float> procedural_texture(int size, std::mt19937_64& rng)
                 mix[i] += amplitude * octave[i];
             amplitude *= fall;
         }
-        for (float& value : mix)
+        for (float &value : mix)
             value = std::clamp(value + 0.5f, 0.f, 1.f);
         return coloured(mix, a, b);
     }
@@ -288,14 +289,15 @@ std::vector<float> procedural_texture(int size, std::mt19937_64& rng)
     for (int y = 0; y < size; y++)
         for (int x = 0; x < size; x++) {
             float u = wave(x * across + y * down), v = wave(y * across - x * down);
-            float inside = kind == 0 ? width - u : kind == 1 ? (u - 0.5f) * (v - 0.5f) * 4 :
-                width - std::hypot(u, v);
+            float inside = kind == 0   ? width - u
+                           : kind == 1 ? (u - 0.5f) * (v - 0.5f) * 4
+                                       : width - std::hypot(u, v);
             mix[size_t(y) * size + x] = std::clamp(0.5f + inside * sharpness, 0.f, 1.f);
         }
     return coloured(mix, a, b);
 }
 
-std::vector<float> flat_texture(int size, std::mt19937_64& rng)
+std::vector<float> flat_texture(int size, std::mt19937_64 &rng)
 {
     Colour a(rng), b(rng);
     std::vector<float> mix(size_t(size) * size);
@@ -303,7 +305,8 @@ std::vector<float> flat_texture(int size, std::mt19937_64& rng)
         double angle = uniform(rng, 0, 2 * pi);
         for (int y = 0; y < size; y++)
             for (int x = 0; x < size; x++) {
-                double along = (x - size / 2.) * std::cos(angle) + (y - size / 2.) * std::sin(angle);
+                double along =
+                    (x - size / 2.) * std::cos(angle) + (y - size / 2.) * std::sin(angle);
                 mix[size_t(y) * size + x] = float(std::clamp(0.5 + along / size, 0., 1.));
             }
     }

@@ -3,8 +3,8 @@
 //   out  Sample
 #include "train/synthetic.h"
 
-#include "train/look.h"
 #include "base/random.h"
+#include "train/look.h"
 #include "train/shapes.h"
 
 #include <torch/torch.h>
@@ -25,33 +25,32 @@ constexpr double pi = 3.14159265358979323846;
 struct Map {
     double m[9];
 
-    void apply(double x, double y, double* to_x, double* to_y, double* w) const
+    void apply(double x, double y, double *to_x, double *to_y, double *w) const
     {
         *w = m[6] * x + m[7] * y + m[8];
         *to_x = (m[0] * x + m[1] * y + m[2]) / *w;
         *to_y = (m[3] * x + m[4] * y + m[5]) / *w;
     }
 
-    Map operator*(const Map& b) const
+    Map operator*(const Map &b) const
     {
         Map out;
         for (int i = 0; i < 3; i++)
             for (int j = 0; j < 3; j++)
-                out.m[i * 3 + j] = m[i * 3] * b.m[j] + m[i * 3 + 1] * b.m[3 + j] +
-                    m[i * 3 + 2] * b.m[6 + j];
+                out.m[i * 3 + j] =
+                    m[i * 3] * b.m[j] + m[i * 3 + 1] * b.m[3 + j] + m[i * 3 + 2] * b.m[6 + j];
         return out;
     }
 
     // Up to a factor that keeps the sign of w.
     Map inverse() const
     {
-        const double* a = m;
-        Map out { { a[4] * a[8] - a[5] * a[7], a[2] * a[7] - a[1] * a[8], a[1] * a[5] - a[2] * a[4],
-                    a[5] * a[6] - a[3] * a[8], a[0] * a[8] - a[2] * a[6], a[2] * a[3] - a[0] * a[5],
-                    a[3] * a[7] - a[4] * a[6], a[1] * a[6] - a[0] * a[7],
-                    a[0] * a[4] - a[1] * a[3] } };
+        const double *a = m;
+        Map out{{a[4] * a[8] - a[5] * a[7], a[2] * a[7] - a[1] * a[8], a[1] * a[5] - a[2] * a[4],
+                 a[5] * a[6] - a[3] * a[8], a[0] * a[8] - a[2] * a[6], a[2] * a[3] - a[0] * a[5],
+                 a[3] * a[7] - a[4] * a[6], a[1] * a[6] - a[0] * a[7], a[0] * a[4] - a[1] * a[3]}};
         double det = a[0] * out.m[0] + a[1] * out.m[3] + a[2] * out.m[6];
-        for (double& value : out.m)
+        for (double &value : out.m)
             value /= det;
         return out;
     }
@@ -60,15 +59,15 @@ struct Map {
 Map similarity(double angle, double scale, double x, double y)
 {
     double c = scale * std::cos(angle), s = scale * std::sin(angle);
-    return { { c, -s, x, s, c, y, 0, 0, 1 } };
+    return {{c, -s, x, s, c, y, 0, 0, 1}};
 }
 
 // Where a layer is at each time. Times are in gaps, zero in the middle of the window's
 // first masked gap.
 struct Path {
-    double x = 0, y = 0, angle = 0;      // at time zero
+    double x = 0, y = 0, angle = 0;        // at time zero
     double vx = 0, vy = 0, ax = 0, ay = 0; // pixels per gap, per gap squared
-    double spin = 0, growth = 0;         // per gap
+    double spin = 0, growth = 0;           // per gap
     double swing_x = 0, swing_y = 0, swing_rate = 0, swing_phase = 0;
 
     Map at(double time) const
@@ -86,7 +85,7 @@ struct Camera {
 
     Map at(double time, double parallax) const
     {
-        Map tilt { { 1, 0, 0, 0, 1, 0, tilt_x * time, tilt_y * time, 1 } };
+        Map tilt{{1, 0, 0, 0, 1, 0, tilt_x * time, tilt_y * time, 1}};
         return tilt * similarity(roll * time, std::exp(zoom * parallax * time),
                                  vx * parallax * time, vy * parallax * time);
     }
@@ -95,9 +94,9 @@ struct Camera {
 // A surface that bends: the point of the texture seen at a place u of the flat layer is
 // u + strength(time) * bend(u).
 struct Elastic {
-    int side = 0;           // of the grid; 0: stiff
-    float step = 1;         // pixels between its points
-    std::vector<float> dx, dy; // amplitude times smooth noise
+    int side = 0;               // of the grid; 0: stiff
+    float step = 1;             // pixels between its points
+    std::vector<float> dx, dy;  // amplitude times smooth noise
     double rate = 0, phase = 0; // rate 0: in proportion to time
 
     float strength(double time) const
@@ -105,14 +104,14 @@ struct Elastic {
         return float(rate > 0 ? std::sin(rate * time + phase) : std::clamp(time, -2., 2.));
     }
 
-    void bend(float x, float y, float half, float* bx, float* by) const
+    void bend(float x, float y, float half, float *bx, float *by) const
     {
         float gx = std::clamp((x + half) / step, 0.f, side - 1.001f);
         float gy = std::clamp((y + half) / step, 0.f, side - 1.001f);
         int ix = int(gx), iy = int(gy);
         float px = gx - ix, py = gy - iy;
         size_t at = size_t(iy) * side + ix;
-        auto mix = [&](const std::vector<float>& v) {
+        auto mix = [&](const std::vector<float> &v) {
             float upper = v[at] + (v[at + 1] - v[at]) * px;
             float lower = v[at + side] + (v[at + side + 1] - v[at + side]) * px;
             return upper + (lower - upper) * py;
@@ -131,7 +130,7 @@ struct Layer {
     Path path;
     Elastic elastic;
 
-    Map at(double time, const Camera& camera) const
+    Map at(double time, const Camera &camera) const
     {
         return overlay ? similarity(0, 1, 0, 0) : camera.at(time, parallax) * path.at(time);
     }
@@ -152,18 +151,18 @@ struct Trace {
 // ---- scene -----------------------------------------------------------------
 
 // Side by side: three planes and an opacity (1 where there is none).
-std::vector<Pixel> interleave(const float* planes, const std::vector<float>& opacity, int size)
+std::vector<Pixel> interleave(const float *planes, const std::vector<float> &opacity, int size)
 {
     size_t area = size_t(size) * size;
     std::vector<Pixel> texture(area);
     for (size_t i = 0; i < area; i++)
-        texture[i] = Pixel { planes[i], planes[area + i], planes[2 * area + i],
-                             opacity.empty() ? 1.f : opacity[i] };
+        texture[i] = Pixel{planes[i], planes[area + i], planes[2 * area + i],
+                           opacity.empty() ? 1.f : opacity[i]};
     return texture;
 }
 
-std::vector<Pixel> random_texture(int size, const std::vector<float>& opacity,
-                                  const TextureSource& source, std::mt19937_64& rng)
+std::vector<Pixel> random_texture(int size, const std::vector<float> &opacity,
+                                  const TextureSource &source, std::mt19937_64 &rng)
 {
     double kind = uniform(rng, 0, 1);
     if (kind < 0.05)
@@ -171,14 +170,14 @@ std::vector<Pixel> random_texture(int size, const std::vector<float>& opacity,
     if (kind < 0.20 || !source)
         return interleave(procedural_texture(size, rng).data(), opacity, size);
     Tensor picture = source(size, rng).contiguous();
-    TORCH_CHECK(picture.sizes() == torch::IntArrayRef({ 3, size, size }) &&
+    TORCH_CHECK(picture.sizes() == torch::IntArrayRef({3, size, size}) &&
                     picture.scalar_type() == torch::kFloat,
                 "a texture must be float32 (3,", size, ",", size, "), got ", picture.sizes());
     return interleave(picture.data_ptr<float>(), opacity, size);
 }
 
 // A random direction at a random speed.
-double random_velocity(double max_speed, std::mt19937_64& rng, double* x, double* y)
+double random_velocity(double max_speed, std::mt19937_64 &rng, double *x, double *y)
 {
     double angle = uniform(rng, 0, 2 * pi);
     double speed = log_uniform(rng, std::min(0.5, max_speed), max_speed);
@@ -187,7 +186,7 @@ double random_velocity(double max_speed, std::mt19937_64& rng, double* x, double
     return speed;
 }
 
-Elastic random_elastic(int size, std::mt19937_64& rng)
+Elastic random_elastic(int size, std::mt19937_64 &rng)
 {
     Elastic elastic;
     elastic.side = std::max(4, size / 4);
@@ -210,8 +209,8 @@ Elastic random_elastic(int size, std::mt19937_64& rng)
     return elastic;
 }
 
-Path random_path(bool background, int crop, double max_speed, double reach, std::mt19937_64& rng,
-                 double* speed)
+Path random_path(bool background, int crop, double max_speed, double reach, std::mt19937_64 &rng,
+                 double *speed)
 {
     Path path;
     *speed = 0;
@@ -243,8 +242,8 @@ Path random_path(bool background, int crop, double max_speed, double reach, std:
     return path;
 }
 
-Scene random_scene(int crop, double max_speed, double reach, const TextureSource& source,
-                   std::mt19937_64& rng, const SyntheticOptions& options)
+Scene random_scene(int crop, double max_speed, double reach, const TextureSource &source,
+                   std::mt19937_64 &rng, const SyntheticOptions &options)
 {
     Scene scene;
     bool still = options.still && chance(rng, 0.05);
@@ -272,7 +271,7 @@ Scene random_scene(int crop, double max_speed, double reach, const TextureSource
             opacity = random_shape(layer.size, softness(), rng);
             if (options.transparency && chance(rng, 0.08)) {
                 float part = float(uniform(rng, 0.4, 0.9));
-                for (float& value : opacity)
+                for (float &value : opacity)
                     value *= part;
             }
             layer.parallax = log_uniform(rng, 0.7, 2.2);
@@ -297,9 +296,9 @@ Scene random_scene(int crop, double max_speed, double reach, const TextureSource
         layer.overlay = true;
         layer.size = crop + 2;
         std::vector<float> opacity = random_overlay(layer.size, softness(), rng);
-        layer.texture = chance(rng, 0.7) ?
-            interleave(flat_texture(layer.size, rng).data(), opacity, layer.size) :
-            random_texture(layer.size, opacity, source, rng);
+        layer.texture = chance(rng, 0.7)
+                            ? interleave(flat_texture(layer.size, rng).data(), opacity, layer.size)
+                            : random_texture(layer.size, opacity, source, rng);
         scene.layers.push_back(std::move(layer));
     }
     if (still) {
@@ -311,11 +310,11 @@ Scene random_scene(int crop, double max_speed, double reach, const TextureSource
 
 // ---- rendering -------------------------------------------------------------
 
-Pixel bilinear(const Pixel* texture, int size, float x, float y)
+Pixel bilinear(const Pixel *texture, int size, float x, float y)
 {
     int ix = int(x), iy = int(y);
     float px = x - ix, py = y - iy;
-    const Pixel* at = texture + size_t(iy) * size + ix;
+    const Pixel *at = texture + size_t(iy) * size + ix;
     Pixel upper = at[0] + (at[1] - at[0]) * px;
     Pixel lower = at[size] + (at[size + 1] - at[size]) * px;
     return upper + (lower - upper) * py;
@@ -338,9 +337,9 @@ struct Box {
     int left, top, right, bottom; // the last two not included
 };
 
-Box touched(const Layer& layer, const Map& map, int crop)
+Box touched(const Layer &layer, const Map &map, int crop)
 {
-    Box all { 0, 0, crop, crop };
+    Box all{0, 0, crop, crop};
     if (layer.background || layer.overlay)
         return all;
     double half = layer.size / 2. + (layer.elastic.side ? 8 : 1);
@@ -356,12 +355,12 @@ Box touched(const Layer& layer, const Map& map, int crop)
         high_y = std::max(high_y, y);
     }
     auto pixel = [&](double at) { return int(std::clamp(at + crop / 2., 0., double(crop))); };
-    return { pixel(low_x), pixel(low_y), std::min(crop, pixel(high_x) + 1),
-             std::min(crop, pixel(high_y) + 1) };
+    return {pixel(low_x), pixel(low_y), std::min(crop, pixel(high_x) + 1),
+            std::min(crop, pixel(high_y) + 1)};
 }
 
-void draw(const Layer& layer, int index, double time, const Camera& camera, int crop, Pixel* picture,
-          Trace* trace)
+void draw(const Layer &layer, int index, double time, const Camera &camera, int crop,
+          Pixel *picture, Trace *trace)
 {
     Map map = layer.at(time, camera);
     Map back = map.inverse();
@@ -417,8 +416,8 @@ void draw(const Layer& layer, int index, double time, const Camera& camera, int 
 }
 
 // One instant, or the mean over an open shutter; the trace is of the middle.
-void render(const Scene& scene, double time, int crop, double shutter, int num_times,
-            std::vector<Pixel>& picture, Trace& trace)
+void render(const Scene &scene, double time, int crop, double shutter, int num_times,
+            std::vector<Pixel> &picture, Trace &trace)
 {
     size_t area = size_t(crop) * crop;
     trace.layer.resize(area);
@@ -428,9 +427,10 @@ void render(const Scene& scene, double time, int crop, double shutter, int num_t
     std::vector<Pixel> sum(num_times > 1 ? area : 0);
     for (int i = 0; i < num_times; i++) {
         double offset = num_times > 1 ? shutter * (double(i) / (num_times - 1) - 0.5) : 0;
-        Trace* traced = i == num_times / 2 ? &trace : nullptr;
+        Trace *traced = i == num_times / 2 ? &trace : nullptr;
         for (size_t l = 0; l < scene.layers.size(); l++)
-            draw(scene.layers[l], int(l), time + offset, scene.camera, crop, picture.data(), traced);
+            draw(scene.layers[l], int(l), time + offset, scene.camera, crop, picture.data(),
+                 traced);
         for (size_t p = 0; p < sum.size(); p++)
             sum[p] += picture[p];
     }
@@ -440,12 +440,12 @@ void render(const Scene& scene, double time, int crop, double shutter, int num_t
 
 // ---- flow ------------------------------------------------------------------
 
-void follow(const Scene& scene, const Trace& from, const Trace& to, double to_time, int crop,
-            float* flow, float* visible)
+void follow(const Scene &scene, const Trace &from, const Trace &to, double to_time, int crop,
+            float *flow, float *visible)
 {
     std::vector<Map> maps;
     std::vector<float> strengths;
-    for (const Layer& layer : scene.layers) {
+    for (const Layer &layer : scene.layers) {
         maps.push_back(layer.at(to_time, scene.camera));
         strengths.push_back(layer.elastic.strength(to_time));
     }
@@ -454,7 +454,7 @@ void follow(const Scene& scene, const Trace& from, const Trace& to, double to_ti
         for (int x = 0; x < crop; x++) {
             size_t at = size_t(y) * crop + x;
             int index = from.layer[at];
-            const Layer& layer = scene.layers[index];
+            const Layer &layer = scene.layers[index];
             float u = from.x[at], v = from.y[at];
             if (layer.elastic.side) { // undo the bend at the other time: a fixed point
                 float half = layer.size / 2.f, s = strengths[index], du, dv;
@@ -470,18 +470,19 @@ void follow(const Scene& scene, const Trace& from, const Trace& to, double to_ti
             qy += crop / 2. - 0.5;
             flow[at] = w > 0.05 ? float(qx - x) : 0;
             flow[area + at] = w > 0.05 ? float(qy - y) : 0;
-            bool inside = w > 0.05 && qx >= -0.5 && qy >= -0.5 && qx < crop - 0.5 && qy < crop - 0.5;
-            visible[at] = inside &&
-                to.layer[size_t(std::lround(qy)) * crop + std::lround(qx)] == index;
+            bool inside =
+                w > 0.05 && qx >= -0.5 && qy >= -0.5 && qx < crop - 0.5 && qy < crop - 0.5;
+            visible[at] =
+                inside && to.layer[size_t(std::lround(qy)) * crop + std::lround(qx)] == index;
         }
     }
 }
 
 } // namespace
 
-Sample synthesize(const Positions& positions, int crop, double max_speed,
-                  const TextureSource& texture, std::mt19937_64& rng,
-                  const SyntheticOptions& options)
+Sample synthesize(const Positions &positions, int crop, double max_speed,
+                  const TextureSource &texture, std::mt19937_64 &rng,
+                  const SyntheticOptions &options)
 {
     TORCH_CHECK(crop >= 16 && crop % 2 == 0, "the crop must be even and at least 16, got ", crop);
     TORCH_CHECK(max_speed > 0, "the top speed must be above 0 pixels a gap, got ", max_speed);
@@ -493,7 +494,8 @@ Sample synthesize(const Positions& positions, int crop, double max_speed,
     // time in gaps, zero between the first masked frame's references
     double gap = 1, zero = positions.given[0];
     if (num_masked) {
-        double a = positions.given.at(positions.pair[0][0]), b = positions.given.at(positions.pair[0][1]);
+        double a = positions.given.at(positions.pair[0][0]),
+               b = positions.given.at(positions.pair[0][1]);
         if (a == b)
             b = positions.masked[0];
         gap = a == b ? 1 : std::fabs(b - a);
@@ -512,7 +514,7 @@ Sample synthesize(const Positions& positions, int crop, double max_speed,
     Look look = random_look(scene.top_speed, rng, options);
     int half = crop / 2;
     size_t area = size_t(crop) * crop;
-    Tensor frames = torch::empty({ int64_t(times.size()), 6, half, half });
+    Tensor frames = torch::empty({int64_t(times.size()), 6, half, half});
     std::vector<Trace> traces(times.size());
     std::vector<Pixel> picture;
     for (size_t i = 0; i < times.size(); i++) {
@@ -525,9 +527,9 @@ Sample synthesize(const Positions& positions, int crop, double max_speed,
     sample.masked = frames.narrow(0, num_given, num_masked);
     sample.given_times = torch::tensor(positions.given, torch::kFloat);
     sample.masked_times = torch::tensor(positions.masked, torch::kFloat);
-    sample.pair = torch::empty({ num_masked, 2 }, torch::kLong);
-    sample.flow = torch::empty({ num_masked, 2, 2, crop, crop });
-    sample.visible = torch::empty({ num_masked, 2, crop, crop });
+    sample.pair = torch::empty({num_masked, 2}, torch::kLong);
+    sample.flow = torch::empty({num_masked, 2, 2, crop, crop});
+    sample.visible = torch::empty({num_masked, 2, crop, crop});
     for (int m = 0; m < num_masked; m++)
         for (int k = 0; k < 2; k++) {
             int reference = positions.pair[m][k];

@@ -15,7 +15,7 @@
 namespace mardini::train {
 
 /// A square picture, Y'CbCr with chroma at full size: (3,size,size) float32.
-using TextureSource = std::function<torch::Tensor(int size, std::mt19937_64& rng)>;
+using TextureSource = std::function<torch::Tensor(int size, std::mt19937_64 &rng)>;
 
 /// What may happen in a scene, each at its own odds.
 struct SyntheticOptions {
@@ -37,8 +37,8 @@ struct SyntheticOptions {
 ///              references of a masked frame; speeds are log-uniform from 0.5
 ///   texture    used for four textures in five; the rest is procedural
 /// Reentrant as far as `texture` is.
-Sample synthesize(const Positions& positions, int crop, double max_speed,
-                  const TextureSource& texture, std::mt19937_64& rng,
-                  const SyntheticOptions& options = {});
+Sample synthesize(const Positions &positions, int crop, double max_speed,
+                  const TextureSource &texture, std::mt19937_64 &rng,
+                  const SyntheticOptions &options = {});
 
 } // namespace mardini::train

@@ -1,5 +1,6 @@
-// The privileged teacher: it sees the true frame, corrects the motion by it, and the network learns from that motion
-// where it made better pixels (Huang et al. 2022, RIFE, section 3.3). Trained beside the network, never shipped.
+// The privileged teacher: it sees the true frame, corrects the motion by it, and the network learns
+// from that motion where it made better pixels (Huang et al. 2022, RIFE, section 3.3). Trained
+// beside the network, never shipped.
 #pragma once
 
 #include "network/network.h"
@@ -20,9 +21,9 @@ struct TeacherImpl : torch::nn::Module {
 TORCH_MODULE(Teacher);
 
 struct Lesson {
-    Tensor loss;       ///< the teacher's own, and what the network has to learn from it
-    double gain = 0;   ///< PSNR of the teacher's composite less that of the network's, dB
-    double share = 0;  ///< of the pixels where the network learns from the teacher
+    Tensor loss;      ///< the teacher's own, and what the network has to learn from it
+    double gain = 0;  ///< PSNR of the teacher's composite less that of the network's, dB
+    double share = 0; ///< of the pixels where the network learns from the teacher
 };
 
 /// One step's terms. given (B*R,6,h,w), target (N,6,h,w)

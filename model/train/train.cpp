@@ -1,18 +1,18 @@
-// The training loop: `mardini train`. Batches come from loader threads, one step at a time goes through the
-// network; reads from top to bottom.
+// The training loop: `mardini train`. Batches come from loader threads, one step at a time goes
+// through the network; reads from top to bottom.
 #include "train/train.h"
 
+#include "base/random.h"
+#include "engine/single_image.h"
+#include "simd/precision.h"
 #include "train/curves.h"
 #include "train/diffusion.h"
 #include "train/flow_matching.h"
 #include "train/held.h"
 #include "train/loader.h"
 #include "train/losses.h"
-#include "engine/single_image.h"
-#include "simd/precision.h"
 #include "train/optimizer.h"
 #include "train/processes.h"
-#include "base/random.h"
 #include "train/report.h"
 #include "train/teacher.h"
 
@@ -57,7 +57,8 @@ static bool is_state(const SafeTensors &file)
     return file.metadata.count("progress") > 0;
 }
 
-/// Of a run from weights alone: what is younger than they are. The output head's four logits of a candidate become their mean.
+/// Of a run from weights alone: what is younger than they are. The output head's four logits of a
+/// candidate become their mean.
 static void modernize(SafeTensors &weights)
 {
     for (const char *name : {"generator.head3.weight", "generator.head3.bias"}) {
@@ -67,20 +68,24 @@ static void modernize(SafeTensors &weights)
         Tensor &t = found->second;
         if (t.size(0) != packed_channels + 4 * num_candidates + 1)
             continue;
-        Tensor logits = t.slice(0, packed_channels, packed_channels + 4 * num_candidates).to(torch::kFloat32);
-        t = at::cat({t.slice(0, 0, packed_channels).to(torch::kFloat32), logits.unflatten(0, {num_candidates, 4}).mean(1),
+        Tensor logits =
+            t.slice(0, packed_channels, packed_channels + 4 * num_candidates).to(torch::kFloat32);
+        t = at::cat({t.slice(0, 0, packed_channels).to(torch::kFloat32),
+                     logits.unflatten(0, {num_candidates, 4}).mean(1),
                      t.slice(0, packed_channels + 4 * num_candidates).to(torch::kFloat32)});
     }
 }
 
-/// resumed: what options.resume holds. A state goes on as what it was; weights get what is younger than they are.
+/// resumed: what options.resume holds. A state goes on as what it was; weights get what is younger
+/// than they are.
 static NetworkConfig configuration(const TrainOptions &options, const SafeTensors &resumed)
 {
     NetworkConfig config = preset(options.preset);
     if (auto found = resumed.metadata.find("mardini.config"); found != resumed.metadata.end()) {
         config = config_from_json(found->second);
         if (config.preset != options.preset)
-            throw std::runtime_error("\"" + options.resume + "\" is of the preset " + config.preset + ", not " + options.preset +
+            throw std::runtime_error("\"" + options.resume + "\" is of the preset " +
+                                     config.preset + ", not " + options.preset +
                                      ": name it by --preset, or resume from another.");
     }
     if (!is_state(resumed)) {
@@ -96,7 +101,8 @@ static NetworkConfig configuration(const TrainOptions &options, const SafeTensor
     else if (options.attention == "off")
         config.planner.references = ReferenceAttention::Off;
     else if (!options.attention.empty())
-        throw std::runtime_error("There is no attention \"" + options.attention + "\": strict, relaxed and off exist.");
+        throw std::runtime_error("There is no attention \"" + options.attention +
+                                 "\": strict, relaxed and off exist.");
     return config;
 }
 
@@ -105,24 +111,27 @@ static Ablation ablation(const TrainOptions &options)
     Ablation a;
     for (const std::string &part : options.without) {
         if (part != "planner" && part != "match")
-            throw std::runtime_error("There is no part \"" + part + "\" to train without: planner and match exist.");
+            throw std::runtime_error("There is no part \"" + part +
+                                     "\" to train without: planner and match exist.");
         (part == "planner" ? a.no_planner : a.no_match) = true;
     }
     return a;
 }
 
 /// What the parts are worth on this batch: PSNR with the planner and with the match switched off.
-static void check_health(Network &network, const Batch &batch, const Tensor &target, const Output &output,
-                         bool joint, const Ablation &without, Figures &figures)
+static void check_health(Network &network, const Batch &batch, const Tensor &target,
+                         const Output &output, bool joint, const Ablation &without,
+                         Figures &figures)
 {
     torch::NoGradGuard no_grad;
     const double whole = psnr(output.frames, target);
     for (bool planner : {true, false}) {
         Ablation part = without;
         (planner ? part.no_planner : part.no_match) = true;
-        Output less = network->forward(batch.given, batch.given_times, batch.masked_times, joint, Sampling::Bicubic,
-                                       part, batch.reduction);
-        figures.add(planner ? "loss_without_planner" : "loss_without_match", whole - psnr(less.frames, target));
+        Output less = network->forward(batch.given, batch.given_times, batch.masked_times, joint,
+                                       Sampling::Bicubic, part, batch.reduction);
+        figures.add(planner ? "loss_without_planner" : "loss_without_match",
+                    whole - psnr(less.frames, target));
     }
     figures.add("token_magnitude", output.plan.tokens.norm(2, {2}).mean().item<double>());
     figures.add("trust", output.trust.defined() ? output.trust.mean().item<double>() : 0);
@@ -139,8 +148,9 @@ static void check_diffusion(Network &network, const Tensor &loss, Figures &figur
         torch::nn::Module *part = planner ? static_cast<torch::nn::Module *>(network->planner.get())
                                           : network->generator.get();
         double sum = 0;
-        for (const Tensor &g : torch::autograd::grad({loss}, part->parameters(), {}, /*retain_graph=*/true, false,
-                                                     /*allow_unused=*/true))
+        for (const Tensor &g :
+             torch::autograd::grad({loss}, part->parameters(), {}, /*retain_graph=*/true, false,
+                                   /*allow_unused=*/true))
             if (g.defined())
                 sum += g.square().sum().item<double>();
         figures.add(planner ? "diffusion_planner" : "diffusion_generator", std::sqrt(sum));
@@ -148,8 +158,8 @@ static void check_diffusion(Network &network, const Tensor &loss, Figures &figur
 }
 
 /// How well this batch is made, and against what linear blending scores.
-static void check_frames(const Batch &batch, const Tensor &target, const Output &output, const Losses &loss,
-                         Figures &figures)
+static void check_frames(const Batch &batch, const Tensor &target, const Output &output,
+                         const Losses &loss, Figures &figures)
 {
     figures.add("distance", 100 * loss.frames);
     if (loss.has_flow) {
@@ -162,24 +172,25 @@ static void check_frames(const Batch &batch, const Tensor &target, const Output 
         return;
     const std::string kind = batch.flow.defined() ? "synthetic" : "real";
     Tensor given = batch.given.flatten(0, 1);
-    Tensor blend = cross_fade(given.index_select(0, output.pairs.before), given.index_select(0, output.pairs.after),
-                              output.pairs);
+    Tensor blend = cross_fade(given.index_select(0, output.pairs.before),
+                              given.index_select(0, output.pairs.after), output.pairs);
     const double made = psnr(output.frames, target);
     figures.add(kind + "_psnr", made);
     figures.add(kind + "_gain", made - psnr(blend, target));
 }
 
-/// What the denoiser starts from. One given frame tells no motion: what is seen with the masked frame before the network's
-/// eyes stands for the motion that the filter samples.
+/// What the denoiser starts from. One given frame tells no motion: what is seen with the masked
+/// frame before the network's eyes stands for the motion that the filter samples.
 static Bridge bridge_of(Network &network, const Batch &batch, const Output &output)
 {
     if (batch.given.size(1) > 1)
         return output.bridge();
     torch::NoGradGuard no_grad;
     Tensor given = batch.given.select(1, 0).repeat_interleave(batch.masked.size(1), 0);
-    Tensor velocity = resize(examples(network, batch).motion.flatten(0, 1), given.size(2), given.size(3));
-    return bridge_alone(given, 2 * given.size(2), 2 * given.size(3), motion_alone(velocity), output.pairs,
-                        network->generator->hidden_channels());
+    Tensor velocity =
+        resize(examples(network, batch).motion.flatten(0, 1), given.size(2), given.size(3));
+    return bridge_alone(given, 2 * given.size(2), 2 * given.size(3), motion_alone(velocity),
+                        output.pairs, network->generator->hidden_channels());
 }
 
 static Network averaged(const Network &network, const Optimizer &optimizer)
@@ -190,8 +201,8 @@ static Network averaged(const Network &network, const Optimizer &optimizer)
     return average;
 }
 
-static void save(const TrainOptions &options, const Network &average, const Optimizer &optimizer, double progress,
-                 int world)
+static void save(const TrainOptions &options, const Network &average, const Optimizer &optimizer,
+                 double progress, int world)
 {
     char exact[32];
     std::snprintf(exact, sizeof exact, "%.17g", progress);
@@ -209,9 +220,11 @@ static void save(const TrainOptions &options, const Network &average, const Opti
 }
 
 /// Weights, moments and place in the curriculum of an earlier run.
-static void resume(const TrainOptions &options, const SafeTensors &state, Optimizer &optimizer, double *start)
+static void resume(const TrainOptions &options, const SafeTensors &state, Optimizer &optimizer,
+                   double *start)
 {
-    optimizer.load(state, {"denoiser.", "sampler.", "teacher.", "generator.trust"}); // absent while they are untrained
+    optimizer.load(state, {"denoiser.", "sampler.", "teacher.",
+                           "generator.trust"}); // absent while they are untrained
     if (state.metadata.count("progress") && options.start < 0)
         *start = std::stod(state.metadata.at("progress"));
 }
@@ -222,7 +235,13 @@ static double fingerprint(const Network &network, int64_t steps)
     torch::NoGradGuard no_grad;
     int64_t sum = steps;
     for (const Tensor &p : network->parameters())
-        sum += p.cpu().to(torch::kFloat32).contiguous().view(torch::kInt32).to(torch::kInt64).sum().item<int64_t>();
+        sum += p.cpu()
+                   .to(torch::kFloat32)
+                   .contiguous()
+                   .view(torch::kInt32)
+                   .to(torch::kInt64)
+                   .sum()
+                   .item<int64_t>();
     return static_cast<double>(sum & ((int64_t(1) << 50) - 1));
 }
 
@@ -240,9 +259,10 @@ namespace {
 class Lessons {
 public:
     /// larger: empty if there is none to learn from
-    Lessons(const TrainOptions &options, const Ablation &without, Network network, Teacher teacher, Network larger, bool bf16)
-        : options_(options), without_(without), network_(std::move(network)), teacher_(std::move(teacher)),
-          larger_(std::move(larger)), bf16_(bf16)
+    Lessons(const TrainOptions &options, const Ablation &without, Network network, Teacher teacher,
+            Network larger, bool bf16)
+        : options_(options), without_(without), network_(std::move(network)),
+          teacher_(std::move(teacher)), larger_(std::move(larger)), bf16_(bf16)
     {
     }
 
@@ -251,7 +271,8 @@ public:
 
     Tensor loss(const Batch &batch, Stage stage, bool joint, Figures &figures)
     {
-        return stage == Stage::Animate ? motion(batch, figures) : frames(batch, stage, joint, figures);
+        return stage == Stage::Animate ? motion(batch, figures)
+                                       : frames(batch, stage, joint, figures);
     }
 
 private:
@@ -270,18 +291,19 @@ private:
 
     Tensor frames(const Batch &batch, Stage stage, bool joint, Figures &figures)
     {
-        const bool frozen = stage == Stage::Denoise; // while the denoiser catches up the rest stays as it is
+        const bool frozen =
+            stage == Stage::Denoise; // while the denoiser catches up the rest stays as it is
         auto flat = [](const Tensor &t) { return t.defined() ? t.flatten(0, 1) : t; };
         const Tensor target = flat(batch.masked);
         Output output;
         {
             torch::AutoGradMode with_gradient(!frozen);
             Autocast lower = autocast(batch);
-            output = network_->forward(batch.given, batch.given_times, batch.masked_times, joint, Sampling::Bicubic, without_,
-                                       batch.reduction);
+            output = network_->forward(batch.given, batch.given_times, batch.masked_times, joint,
+                                       Sampling::Bicubic, without_, batch.reduction);
         }
-        const Losses made = losses(output, target, options_.labels ? flat(batch.flow) : Tensor(), flat(batch.visible),
-                                   batch.reduction);
+        const Losses made = losses(output, target, options_.labels ? flat(batch.flow) : Tensor(),
+                                   flat(batch.visible), batch.reduction);
         Tensor total = made.total;
         if (larger_ && !frozen)
             total = total + distilled(batch, output);
@@ -292,11 +314,13 @@ private:
             figures.add("teacher_gain", lesson.gain);
             figures.add("teacher_share", lesson.share);
         }
-        if (frozen || stage == Stage::Joint || (stage == Stage::Decay && network_->denoiser->is_trained())) {
+        if (frozen || stage == Stage::Joint ||
+            (stage == Stage::Decay && network_->denoiser->is_trained())) {
             const Tensor sampled = diffused(batch, output, target, frozen, figures);
             total = frozen ? sampled : total + sampled;
         }
-        if (health_due_ && batch.given.size(1) > 1) { // before the step: of the weights that made `output`
+        if (health_due_ &&
+            batch.given.size(1) > 1) { // before the step: of the weights that made `output`
             Autocast lower = autocast(batch);
             check_health(network_, batch, target, output, joint, without_, figures);
             health_due_ = false;
@@ -312,7 +336,8 @@ private:
         {
             torch::NoGradGuard no_grad;
             Autocast lower = autocast(batch);
-            known = larger_->forward(batch.given, batch.given_times, batch.masked_times, false, Sampling::Bicubic, {}, batch.reduction);
+            known = larger_->forward(batch.given, batch.given_times, batch.masked_times, false,
+                                     Sampling::Bicubic, {}, batch.reduction);
         }
         Tensor apart = output.refined.half.velocity - known.refined.half.velocity;
         return 0.3 * frame_distance(output.frames, known.frames) +
@@ -320,10 +345,12 @@ private:
     }
 
     /// The masked frame-level diffusion loss.
-    Tensor diffused(const Batch &batch, const Output &output, const Tensor &target, bool frozen, Figures &figures)
+    Tensor diffused(const Batch &batch, const Output &output, const Tensor &target, bool frozen,
+                    Figures &figures)
     {
         Autocast lower = autocast(batch);
-        Diffusion sampled = diffusion(network_->denoiser, bridge_of(network_, batch, output), target);
+        Diffusion sampled =
+            diffusion(network_->denoiser, bridge_of(network_, batch, output), target);
         if (sampled.gain != 0) // else no frame of the batch was at full noise
             figures.add("sample_gain", sampled.gain);
         figures.add("sample_spread", sampled.spread);
@@ -354,7 +381,8 @@ void train(const TrainOptions &options)
                                    : options.device);
     TORCH_CHECK(options.crop % 32 == 0 && options.crop >= 64, "The crop is ", options.crop,
                 " pixels; a multiple of 32 from 64 on is wanted.");
-    TORCH_CHECK(options.minutes > 0 || options.steps > 0, "Say how long to train: --time or --steps.");
+    TORCH_CHECK(options.minutes > 0 || options.steps > 0,
+                "Say how long to train: --time or --steps.");
     if (options.stage != "auto")
         stage_from_name(options.stage);
     SafeTensors resumed = options.resume.empty() ? SafeTensors() : read_safetensors(options.resume);
@@ -374,8 +402,10 @@ void train(const TrainOptions &options)
         clips = std::make_unique<Clips>(options.data, load);
     if (!options.stills.empty())
         stills = std::make_unique<Stills>(std::vector<std::string>{options.stills}, load);
-    TORCH_CHECK(clips || options.stage != "animate", "The stage animate learns from video: name folders with --data.");
-    TORCH_CHECK(clips || stills, "There is nothing to train on: name folders with --data or --stills.");
+    TORCH_CHECK(clips || options.stage != "animate",
+                "The stage animate learns from video: name folders with --data.");
+    TORCH_CHECK(clips || stills,
+                "There is nothing to train on: name folders with --data or --stills.");
     if (!options.check.empty() && processes.is_first())
         held = std::make_unique<HeldOut>(options.check, load);
 
@@ -393,11 +423,15 @@ void train(const TrainOptions &options)
         resume(options, resumed, optimizer, &start);
     resumed = {};
     const double own = fingerprint(network, optimizer.steps());
-    TORCH_CHECK(processes.agree(own) == own, "This process begins with other weights than the first one: give every host the "
+    TORCH_CHECK(processes.agree(own) == own,
+                "This process begins with other weights than the first one: give every host the "
                 "same file to resume from, with its state.");
     if (processes.is_first() && !std::ofstream(options.out + ".part"))
-        throw std::runtime_error("\"" + options.out + "\" cannot be written: name a file in a folder that exists by --out.");
-    TORCH_CHECK(options.end >= start, "The run would begin at ", start, " of the curriculum and end at ", options.end,
+        throw std::runtime_error(
+            "\"" + options.out +
+            "\" cannot be written: name a file in a folder that exists by --out.");
+    TORCH_CHECK(options.end >= start, "The run would begin at ", start,
+                " of the curriculum and end at ", options.end,
                 ": --end must not lie before --start or the place that was resumed.");
     Network larger{nullptr};
     if (!options.distil.empty()) {
@@ -412,18 +446,20 @@ void train(const TrainOptions &options)
     std::signal(SIGXFSZ, SIG_IGN); // a limit on files is an error of writing, not the end
     RunReport report(processes.is_first() ? options.out + ".log" : "");
     const auto begin = Clock::now();
-    auto since = [](Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); };
+    auto since = [](Clock::time_point t) {
+        return std::chrono::duration<double>(Clock::now() - t).count();
+    };
     const int64_t first_step = optimizer.steps() + optimizer.skipped();
     std::atomic<double> clock_progress{start};
     auto progress_at = [&](int64_t i) { // by steps: of the i-th of this run
-        return start + (options.end - start) * static_cast<double>(i) / static_cast<double>(options.steps);
+        return start +
+               (options.end - start) * static_cast<double>(i) / static_cast<double>(options.steps);
     };
-    Loader loader(options, clips.get(), stills.get(), first_step, {processes.rank(), processes.world()},
-                  [&](int64_t step) { // by steps: exactly where that step will be
-                      return options.minutes > 0
-                                 ? clock_progress.load()
-                                 : progress_at(step - first_step);
-                  });
+    Loader loader(
+        options, clips.get(), stills.get(), first_step, {processes.rank(), processes.world()},
+        [&](int64_t step) { // by steps: exactly where that step will be
+            return options.minutes > 0 ? clock_progress.load() : progress_at(step - first_step);
+        });
     Figures figures;
     auto last_save = begin;
     int64_t frames = 0;
@@ -454,12 +490,14 @@ void train(const TrainOptions &options)
 
     for (int64_t i = 0;; i++) {
         const int64_t step = first_step + i;
-        double done = options.minutes > 0 ? since(begin) / 60 / options.minutes
-                                          : static_cast<double>(i) / static_cast<double>(options.steps);
+        double done = options.minutes > 0
+                          ? since(begin) / 60 / options.minutes
+                          : static_cast<double>(i) / static_cast<double>(options.steps);
         done = processes.agree(stop_asked ? -1 : done);
         if (done >= 0)
-            clock_progress = progress = options.minutes > 0 ? start + (options.end - start) * std::min(done, 1.0)
-                                                            : progress_at(i);
+            clock_progress = progress = options.minutes > 0
+                                            ? start + (options.end - start) * std::min(done, 1.0)
+                                            : progress_at(i);
         if (done < 0 || done >= 1)
             break;
         const auto waiting = Clock::now();
@@ -468,9 +506,11 @@ void train(const TrainOptions &options)
         for (Tensor *t : {&batch.given, &batch.masked, &batch.flow, &batch.visible})
             if (t->defined())
                 *t = t->to(device);
-        const Stage stage = options.stage == "auto" ? stage_at(progress) : stage_from_name(options.stage);
+        const Stage stage =
+            options.stage == "auto" ? stage_at(progress) : stage_from_name(options.stage);
         // Noise, too, is a function of the step.
-        torch::manual_seed(options.seed + 0x9e3779b97f4a7c15 * (step * processes.world() + processes.rank() + 1));
+        torch::manual_seed(options.seed +
+                           0x9e3779b97f4a7c15 * (step * processes.world() + processes.rank() + 1));
         std::mt19937_64 random(options.seed + step);
         const bool joint = chance(random, options.joint);
         const Tensor loss = lessons.loss(batch, stage, joint, figures);
@@ -480,7 +520,8 @@ void train(const TrainOptions &options)
         processes.average(optimizer.gradients());
         const double norm = optimizer.step(learning_rate(options, step, progress));
         bad = std::isfinite(norm) ? 0 : bad + 1;
-        TORCH_CHECK(bad < bad_steps, "The last ", bad_steps, " steps were not finite: go on from an earlier checkpoint ",
+        TORCH_CHECK(bad < bad_steps, "The last ", bad_steps,
+                    " steps were not finite: go on from an earlier checkpoint ",
                     "with a lower --rate.");
         if (!bad)
             figures.add("gradient", norm);
@@ -492,7 +533,8 @@ void train(const TrainOptions &options)
             line["minutes"] = std::round(since(begin) / 0.6) / 100;
             line["step"] = optimizer.steps();
             line["frames"] = frames;
-            line["frames_per_second"] = std::round(10 * static_cast<double>(frames) / since(begin)) / 10;
+            line["frames_per_second"] =
+                std::round(10 * static_cast<double>(frames) / since(begin)) / 10;
             line["stage"] = stage_name(stage);
             line["progress"] = std::round(progress * 1000) / 1000;
             line["skipped"] = optimizer.skipped();
@@ -508,7 +550,8 @@ void train(const TrainOptions &options)
     }
     keep(true);
     report.say(std::to_string(optimizer.steps() + optimizer.skipped() - first_step) + " steps, " +
-               std::to_string(frames) + " masked frames in " + duration(since(begin)) + "; saved as " + options.out);
+               std::to_string(frames) + " masked frames in " + duration(since(begin)) +
+               "; saved as " + options.out);
 }
 
 } // namespace mardini::train

@@ -77,7 +77,8 @@ struct Picture {
     Picture(const Picture &) = delete;
     bool operator==(const Picture &other) const
     {
-        return planes[0] == other.planes[0] && planes[1] == other.planes[1] && planes[2] == other.planes[2];
+        return planes[0] == other.planes[0] && planes[1] == other.planes[1] &&
+               planes[2] == other.planes[2];
     }
 };
 
@@ -111,8 +112,8 @@ int open_and_close(const MardiniSettings &settings, const MardiniFormat &format 
 }
 
 /// One refusal is one message at error level, with `word` in it.
-void check_refusal(int expected, const char *word, const MardiniSettings &settings, const Messages &messages,
-                   const MardiniFormat &format = FORMAT)
+void check_refusal(int expected, const char *word, const MardiniSettings &settings,
+                   const Messages &messages, const MardiniFormat &format = FORMAT)
 {
     const size_t before = messages.lines.size();
     INFO("expected: " << word);
@@ -154,7 +155,8 @@ TEST_CASE("NULL is EINVAL, and releasing nothing is fine")
     mardini_timeline_default_settings(&timeline_settings);
     CHECK(mardini_timeline_open(nullptr, &timeline_settings) == MARDINI_ERR(EINVAL));
     CHECK(mardini_timeline_open(&timeline, nullptr) == MARDINI_ERR(EINVAL));
-    CHECK(mardini_timeline_open(&timeline, &timeline_settings) == MARDINI_ERR(EINVAL)); // no time base
+    CHECK(mardini_timeline_open(&timeline, &timeline_settings) ==
+          MARDINI_ERR(EINVAL)); // no time base
     CHECK(mardini_timeline_output(nullptr, nullptr, nullptr) == MARDINI_ERR(EINVAL));
     CHECK(mardini_timeline_push(nullptr, 0, 0, nullptr) == MARDINI_ERR(EINVAL));
     CHECK(mardini_timeline_end(nullptr, 0) == MARDINI_ERR(EINVAL));
@@ -184,9 +186,12 @@ TEST_CASE("the library is the header's version, the defaults ask the library")
 TEST_CASE("the header compiles alone as C and as C++")
 {
     const std::string header = "'" + files::source_file("model/mardini.h") + "'";
-    for (const char *compiler : {"cc -std=c99 -x c", "cc -std=c17 -x c", "c++ -std=c++11 -x c++", "c++ -std=c++20 -x c++"}) {
+    for (const char *compiler : {"cc -std=c99 -x c", "cc -std=c17 -x c", "c++ -std=c++11 -x c++",
+                                 "c++ -std=c++20 -x c++"}) {
         INFO(compiler);
-        CHECK(system((compiler + std::string(" -pedantic -Wall -Wextra -Werror -fsyntax-only ") + header).c_str()) == 0);
+        CHECK(system((compiler + std::string(" -pedantic -Wall -Wextra -Werror -fsyntax-only ") +
+                      header)
+                         .c_str()) == 0);
     }
 }
 
@@ -204,7 +209,8 @@ TEST_CASE("settings and formats out of range are named")
     (s = good).steps = 65, check_refusal(EINVAL, "steps is 65", s, messages);
     (s = good).steps = -2, check_refusal(EINVAL, "steps is -2", s, messages);
     (s = good).memory = -1, check_refusal(EINVAL, "memory is -1", s, messages);
-    (s = good).memory = 3, check_refusal(ENOMEM, "memory=3 MB is too little for frames of 64x48", s, messages);
+    (s = good).memory = 3,
+         check_refusal(ENOMEM, "memory=3 MB is too little for frames of 64x48", s, messages);
     (s = good).seed = -5, check_refusal(EINVAL, "seed is -5", s, messages);
     (s = good).scd_threshold = 100.5, check_refusal(EINVAL, "scd_threshold is 100.5", s, messages);
     MardiniFormat f;
@@ -214,8 +220,10 @@ TEST_CASE("settings and formats out of range are named")
     (f = FORMAT).depth = 17, check_refusal(EINVAL, "depth is 17", good, messages, f);
     (f = FORMAT).color = 3, check_refusal(EINVAL, "color is 3", good, messages, f);
     (f = FORMAT).alpha = 2, check_refusal(EINVAL, "alpha is 2", good, messages, f);
-    (f = FORMAT).log2_chroma_width = 3, check_refusal(EINVAL, "log2_chroma_width is 3", good, messages, f);
-    (f = FORMAT).color = MARDINI_COLOR_GBR, check_refusal(EINVAL, "log2_chroma_width is 1", good, messages, f);
+    (f = FORMAT).log2_chroma_width = 3,
+         check_refusal(EINVAL, "log2_chroma_width is 3", good, messages, f);
+    (f = FORMAT).color = MARDINI_COLOR_GBR,
+         check_refusal(EINVAL, "log2_chroma_width is 1", good, messages, f);
 
     MardiniSettings silent = good; // no callback: silence, the same code
     silent.log = nullptr;
@@ -232,7 +240,8 @@ TEST_CASE("frames on a card: their format's fields and where they may be used")
     (f = FORMAT).on_card = 2, check_refusal(EINVAL, "on_card is 2", settings, messages, f);
     (f = FORMAT).on_card = 1, f.alpha = 1, f.interleaved = 1;
     check_refusal(EINVAL, "interleaved is 1", settings, messages, f);
-    (f = FORMAT).depth = 10, f.shift = 6, check_refusal(EINVAL, "shift is 6", settings, messages, f);
+    (f = FORMAT).depth = 10, f.shift = 6,
+         check_refusal(EINVAL, "shift is 6", settings, messages, f);
     f.on_card = 1, f.shift = 7, check_refusal(EINVAL, "shift is 7", settings, messages, f);
 
     (f = FORMAT).on_card = 1;
@@ -257,9 +266,10 @@ TEST_CASE("a model that is missing, broken or found elsewhere is named")
 
     const std::string whole = shipped_nano();
     REQUIRE(whole.size() > 1000);
-    for (const std::string &bytes : {std::string(), std::string("not a checkpoint"), std::string(4096, '\xff'),
-                                     whole.substr(0, 100), whole.substr(0, whole.size() / 2),
-                                     whole.substr(0, whole.size() - 1), whole + "x"}) {
+    for (const std::string &bytes :
+         {std::string(), std::string("not a checkpoint"), std::string(4096, '\xff'),
+          whole.substr(0, 100), whole.substr(0, whole.size() / 2),
+          whole.substr(0, whole.size() - 1), whole + "x"}) {
         const Scratch broken("broken.safetensors", bytes);
         INFO("a file of " << bytes.size() << " bytes");
         s.model = broken.file.c_str();
@@ -270,10 +280,13 @@ TEST_CASE("a model that is missing, broken or found elsewhere is named")
     const auto forged = [](const std::string &tensors, const std::string &width) {
         const std::string config =
             R"({\"preset\":\"nano\",\"encoder\":{\"channels2\":16,\"channels4\":32,\"channels8\":64,\"match\":32},)"
-            R"(\"planner\":{\"width\":)" + width + R"(,\"layers\":64,\"head_dim\":32,\"features\":32,\"references\":\"strict\"},)"
+            R"(\"planner\":{\"width\":)" +
+            width +
+            R"(,\"layers\":64,\"head_dim\":32,\"features\":32,\"references\":\"strict\"},)"
             R"(\"generator\":{\"channels8\":64,\"blocks8\":1,\"cost8\":2,\"channels4\":32,\"cost4\":1,\"channels2\":16},)"
             R"(\"denoiser\":{\"channels4\":0,\"channels8\":0}})";
-        const std::string header = R"({"__metadata__":{"mardini.format":"3","mardini.config":")" + config + "\"}" + tensors + "}";
+        const std::string header = R"({"__metadata__":{"mardini.format":"3","mardini.config":")" +
+                                   config + "\"}" + tensors + "}";
         std::string bytes(8, '\0');
         for (size_t i = 0; i < 8; i++)
             bytes[i] = static_cast<char>(header.size() >> (8 * i));
@@ -282,8 +295,11 @@ TEST_CASE("a model that is missing, broken or found elsewhere is named")
     const Scratch greedy("greedy.safetensors", forged("", "4096"));
     s.model = greedy.file.c_str();
     check_refusal(EINVAL, "it holds 0 numbers, and its configuration has 12", s, messages);
-    const Scratch empty("empty.safetensors",
-                        forged(R"(,"x":{"dtype":"F32","shape":[0,4611686018427387904,4611686018427387904],"data_offsets":[0,0]})", "96"));
+    const Scratch empty(
+        "empty.safetensors",
+        forged(
+            R"(,"x":{"dtype":"F32","shape":[0,4611686018427387904,4611686018427387904],"data_offsets":[0,0]})",
+            "96"));
     s.model = empty.file.c_str();
     check_refusal(EINVAL, "empty.safetensors", s, messages);
 
@@ -315,11 +331,13 @@ TEST_CASE("frames and windows: what is refused, and what is made")
     MardiniContext *ctx = nullptr;
     REQUIRE(mardini_open(&ctx, &settings, &FORMAT) == 0);
 
-    const Picture given[4] = {Picture(0), Picture(2), Picture(4), Picture(6)}, copies[4] = {Picture(0), Picture(2), Picture(4), Picture(6)};
+    const Picture given[4] = {Picture(0), Picture(2), Picture(4), Picture(6)},
+                  copies[4] = {Picture(0), Picture(2), Picture(4), Picture(6)};
     for (int f = 0; f < 4; f++)
         REQUIRE(mardini_add_frame(ctx, 10 + f, &given[f].frame) == 0);
     const auto refused = [&](int ret, const char *word) {
-        INFO("expected: " << word << ", said: " << (messages.lines.empty() ? "nothing" : messages.lines.back()));
+        INFO("expected: " << word << ", said: "
+                          << (messages.lines.empty() ? "nothing" : messages.lines.back()));
         CHECK(ret == MARDINI_ERR(EINVAL));
         REQUIRE(!messages.lines.empty());
         CHECK(messages.lines.back().find(word) != std::string::npos);
@@ -349,8 +367,10 @@ TEST_CASE("frames and windows: what is refused, and what is made")
         out[f] = made[static_cast<size_t>(f)].frame;
         confidence[f] = -1;
     }
-    const auto make = [&](int num_given, int num_masked, const double *t = nullptr, const double *m = nullptr) {
-        const MardiniWindow window = {num_given, ids, t ? t : times, num_masked, m ? m : masked, keys, out, confidence};
+    const auto make = [&](int num_given, int num_masked, const double *t = nullptr,
+                          const double *m = nullptr) {
+        const MardiniWindow window = {num_given,      ids,  t ? t : times, num_masked,
+                                      m ? m : masked, keys, out,           confidence};
         return mardini_make(ctx, &window, 1);
     };
     refused(make(0, 1), "0 given");
@@ -376,7 +396,8 @@ TEST_CASE("frames and windows: what is refused, and what is made")
         CHECK(confidence[f] >= 0);
         CHECK(confidence[f] <= 1);
         const Picture alone;
-        const MardiniWindow window = {4, ids, times, 1, masked + f, keys + f, &alone.frame, nullptr};
+        const MardiniWindow window = {4,          ids,      times,        1,
+                                      masked + f, keys + f, &alone.frame, nullptr};
         REQUIRE(mardini_make(ctx, &window, 1) == 0);
         INFO("masked frame " << f);
         CHECK(alone == made[static_cast<size_t>(f)]);
@@ -400,8 +421,9 @@ TEST_CASE("frames and windows: what is refused, and what is made")
     // So do several windows in one call.
     const Picture first, second, third;
     const MardiniFrame first_two[] = {first.frame, second.frame};
-    const MardiniWindow both[] = {{4, ids, times, 2, masked, keys, first_two, nullptr},
-                                  {4, ids, times, 1, masked + 12, keys + 12, &third.frame, nullptr}};
+    const MardiniWindow both[] = {
+        {4, ids, times, 2, masked, keys, first_two, nullptr},
+        {4, ids, times, 1, masked + 12, keys + 12, &third.frame, nullptr}};
     REQUIRE(mardini_make(ctx, both, 2) == 0);
     CHECK(first == made[0]);
     CHECK(second == made[1]);
@@ -444,7 +466,8 @@ TEST_CASE("of one given frame motion is sampled: seeds, amount and camera are th
         std::vector<MardiniFrame> out;
         for (const Picture &picture : made)
             out.push_back(picture.frame);
-        const MardiniWindow window = {1, &id, anchor, count, masked + first, keys, out.data(), nullptr};
+        const MardiniWindow window = {1,    &id,        anchor, count, masked + first,
+                                      keys, out.data(), nullptr};
         REQUIRE(mardini_make(ctx, &window, 1) == 0);
         CHECK(messages.loud() == "");
         mardini_close(&ctx);
@@ -454,12 +477,14 @@ TEST_CASE("of one given frame motion is sampled: seeds, amount and camera are th
     for (int k = 0; k < 4; k++) {
         INFO("masked frame " << k);
         CHECK_FALSE(one[static_cast<size_t>(k)] == given);
-        CHECK(run(1, 1, MARDINI_CAMERA_SAMPLED, k, 1)[0] == one[static_cast<size_t>(k)]); // alone as with others
+        CHECK(run(1, 1, MARDINI_CAMERA_SAMPLED, k, 1)[0] ==
+              one[static_cast<size_t>(k)]); // alone as with others
         CHECK_FALSE(run(2, 1, MARDINI_CAMERA_SAMPLED, k, 1)[0] == one[static_cast<size_t>(k)]);
         CHECK_FALSE(run(1, 1, MARDINI_CAMERA_ZOOM_IN, k, 1)[0] == one[static_cast<size_t>(k)]);
         CHECK(run(1, 0, MARDINI_CAMERA_SAMPLED, k, 1)[0] == given); // nothing moves: bit for bit
     }
-    // One context, one call: windows of the same frame at other anchors, or by other names, do not disturb each other.
+    // One context, one call: windows of the same frame at other anchors, or by other names, do not
+    // disturb each other.
     {
         Messages messages;
         const MardiniSettings settings = settings_with(messages);
@@ -472,7 +497,8 @@ TEST_CASE("of one given frame motion is sampled: seeds, amount and camera are th
             std::vector<Picture> made(static_cast<size_t>(count));
             std::vector<MardiniWindow> windows;
             for (int k = 0; k < count; k++)
-                windows.push_back({1, &id, anchors + first + k, 1, at, names + first + k, &made[static_cast<size_t>(k)].frame, nullptr});
+                windows.push_back({1, &id, anchors + first + k, 1, at, names + first + k,
+                                   &made[static_cast<size_t>(k)].frame, nullptr});
             REQUIRE(mardini_make(ctx, windows.data(), count) == 0);
             mardini_close(&ctx);
             return made;
@@ -494,21 +520,24 @@ TEST_CASE("of one given frame motion is sampled: seeds, amount and camera are th
         mardini_close(&ctx);
     }
 
-    // A camera that pans to the left shows what lies there: the picture moves to the right as time goes on.
+    // A camera that pans to the left shows what lies there: the picture moves to the right as time
+    // goes on.
     const auto panned = run(1, 1, MARDINI_CAMERA_PAN_LEFT, 0, 4);
-    const auto shift = [&](const Picture &picture) { // the horizontal one that fits best, of the middle
-        int best = 0;
-        int64_t least = INT64_MAX;
-        for (int d = -9; d <= 9; d++) { // the pattern comes again after 18 pixels
-            int64_t sum = 0;
-            for (int y = 20; y < 28; y++)
-                for (int x = 24; x < 40; x++)
-                    sum += std::abs(picture.planes[0][static_cast<size_t>(y * 64 + x)] - given.planes[0][static_cast<size_t>(y * 64 + x - d)]);
-            if (sum < least)
-                least = sum, best = d;
-        }
-        return best;
-    };
+    const auto shift =
+        [&](const Picture &picture) { // the horizontal one that fits best, of the middle
+            int best = 0;
+            int64_t least = INT64_MAX;
+            for (int d = -9; d <= 9; d++) { // the pattern comes again after 18 pixels
+                int64_t sum = 0;
+                for (int y = 20; y < 28; y++)
+                    for (int x = 24; x < 40; x++)
+                        sum += std::abs(picture.planes[0][static_cast<size_t>(y * 64 + x)] -
+                                        given.planes[0][static_cast<size_t>(y * 64 + x - d)]);
+                if (sum < least)
+                    least = sum, best = d;
+            }
+            return best;
+        };
     CHECK(shift(panned[0]) < 0);
     CHECK(shift(panned[3]) > 0);
 }
@@ -527,7 +556,8 @@ TEST_CASE("a repeat is told from motion, whatever the depth")
 
     MardiniFormat gray16 = {64, 48, MARDINI_COLOR_GRAY, 0, 16, 0, 0, 0, 0, 0};
     std::vector<uint16_t> x(64 * 48, 30000), y(64 * 48, 30000 + 256);
-    MardiniFrame fx = {{reinterpret_cast<uint8_t *>(x.data())}, {128}}, fy = {{reinterpret_cast<uint8_t *>(y.data())}, {128}};
+    MardiniFrame fx = {{reinterpret_cast<uint8_t *>(x.data())}, {128}},
+                 fy = {{reinterpret_cast<uint8_t *>(y.data())}, {128}};
     CHECK(mardini_is_repeat(&gray16, &fx, &fy) == 1); // one code of 255
     std::fill(y.begin(), y.end(), 30000 + 512);
     CHECK(mardini_is_repeat(&gray16, &fx, &fy) == 0);
@@ -555,7 +585,8 @@ TEST_CASE("different contexts in different threads")
             const Picture a(0), b(3);
             const int64_t ids[2] = {0, 1}, key = 5;
             const double times[2] = {0, 1}, masked = .5;
-            const MardiniWindow window = {2, ids, times, 1, &masked, &key, &results[i].frame, nullptr};
+            const MardiniWindow window = {2,      ids, times, 1, &masked, &key, &results[i].frame,
+                                          nullptr};
             mardini_add_frame(ctx, 0, &a.frame);
             mardini_add_frame(ctx, 1, &b.frame);
             for (int round = 0; round < 3 && !codes[i]; round++)

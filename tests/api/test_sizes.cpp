@@ -1,5 +1,5 @@
-// Every size from 1x1 on through the C API: a still pair comes back in its own codes, nothing is written beside the
-// planes, and what is painted at the border is what lies there.
+// Every size from 1x1 on through the C API: a still pair comes back in its own codes, nothing is
+// written beside the planes, and what is painted at the border is what lies there.
 
 #include "mardini.h"
 
@@ -35,8 +35,14 @@ struct Picture {
 
     int num_planes() const { return (format.color == MARDINI_COLOR_GRAY ? 1 : 3) + format.alpha; }
     bool is_chroma(int p) const { return format.color == MARDINI_COLOR_YUV && (p == 1 || p == 2); }
-    int width(int p) const { return is_chroma(p) ? -(-format.width >> format.log2_chroma_width) : format.width; }
-    int height(int p) const { return is_chroma(p) ? -(-format.height >> format.log2_chroma_height) : format.height; }
+    int width(int p) const
+    {
+        return is_chroma(p) ? -(-format.width >> format.log2_chroma_width) : format.width;
+    }
+    int height(int p) const
+    {
+        return is_chroma(p) ? -(-format.height >> format.log2_chroma_height) : format.height;
+    }
 
     /// A texture moved by `shift`, or guards all over.
     explicit Picture(const MardiniFormat &f, int shift = -1) : format(f)
@@ -48,8 +54,8 @@ struct Picture {
             frame.stride[p] = stride;
             for (int y = 0; shift >= 0 && y < h; y++)
                 for (int x = 0; x < w; x++)
-                    frame.data[p][y * stride + x] =
-                        static_cast<uint8_t>(128 + 60 * std::sin((x - shift) * 0.5 + p) * std::cos(y * 0.4 + p));
+                    frame.data[p][y * stride + x] = static_cast<uint8_t>(
+                        128 + 60 * std::sin((x - shift) * 0.5 + p) * std::cos(y * 0.4 + p));
         }
     }
     Picture(const Picture &) = delete;
@@ -77,7 +83,8 @@ struct Picture {
 };
 
 /// One masked frame between two given ones.
-void make(const MardiniFormat &format, const Picture &before, const Picture &after, Picture &made, int64_t memory = 0)
+void make(const MardiniFormat &format, const Picture &before, const Picture &after, Picture &made,
+          int64_t memory = 0)
 {
     Messages messages;
     MardiniSettings settings;
@@ -105,7 +112,8 @@ void make(const MardiniFormat &format, const Picture &before, const Picture &aft
 void check_size(int width, int height, int color, int alpha, int shift_x, int shift_y)
 {
     const MardiniFormat format = {width, height, color, alpha, 8, shift_x, shift_y, 0, 0, 0};
-    INFO(width << "x" << height << " color " << color << " alpha " << alpha << " chroma " << shift_x << shift_y);
+    INFO(width << "x" << height << " color " << color << " alpha " << alpha << " chroma " << shift_x
+               << shift_y);
     const Picture before(format, 0), after(format, 2);
     Picture still(format), moved(format);
     make(format, before, before, still);
@@ -113,8 +121,8 @@ void check_size(int width, int height, int color, int alpha, int shift_x, int sh
     make(format, before, after, moved);
     CHECK(moved.guards_stand());
 
-    // Along a long side the far end is painted as well as the near one: coordinates in half precision, 8 and 16 samples apart there,
-    // would be off by some 40 codes.
+    // Along a long side the far end is painted as well as the near one: coordinates in half
+    // precision, 8 and 16 samples apart there, would be off by some 40 codes.
     const bool wide = width >= height;
     const int length = wide ? width : height, part = length / 4, across = wide ? height : width;
     if (length < 4096)
@@ -124,7 +132,8 @@ void check_size(int width, int height, int color, int alpha, int shift_x, int sh
         double sum = 0;
         for (int along = from; along < from + part; along++)
             for (int i = 0; i < across; i++) {
-                const int64_t at = wide ? i * moved.frame.stride[0] + along : along * moved.frame.stride[0] + i;
+                const int64_t at =
+                    wide ? i * moved.frame.stride[0] + along : along * moved.frame.stride[0] + i;
                 sum += std::abs(moved.frame.data[0][at] - middle.frame.data[0][at]);
             }
         return sum / across / part;
@@ -141,7 +150,9 @@ void check_sizes(int step)
         for (int o : other) {
             // Formats take turns: 4:2:0, 4:4:4, 4:1:0, gray, GBR with alpha.
             const int kind = n++ % 5;
-            const int color = kind == 3 ? MARDINI_COLOR_GRAY : kind == 4 ? MARDINI_COLOR_GBR : MARDINI_COLOR_YUV;
+            const int color = kind == 3   ? MARDINI_COLOR_GRAY
+                              : kind == 4 ? MARDINI_COLOR_GBR
+                                          : MARDINI_COLOR_YUV;
             const int shift = kind == 0 ? 1 : kind == 2 ? 2 : 0;
             check_size(n % 2 ? side : o, n % 2 ? o : side, color, kind == 4, shift, shift);
         }
@@ -167,7 +178,8 @@ TEST_CASE("strips and wide frames are painted as well at the far end", "[slow]")
     check_size(6000, 400, MARDINI_COLOR_YUV, 0, 1, 1); // matched at full size it would take 2 GB
 }
 
-TEST_CASE("memory: too little is refused with the figure, which then suffices, in smaller tiles within one code")
+TEST_CASE("memory: too little is refused with the figure, which then suffices, in smaller tiles "
+          "within one code")
 {
     for (int color : {MARDINI_COLOR_YUV, MARDINI_COLOR_GBR}) {
         const int shift = color == MARDINI_COLOR_YUV;
@@ -183,7 +195,9 @@ TEST_CASE("memory: too little is refused with the figure, which then suffices, i
         CHECK(mardini_open(&ctx, &settings, &format) == MARDINI_ERR(ENOMEM));
         long wanted = 0;
         INFO(messages.loud);
-        REQUIRE(sscanf(messages.loud.c_str(), "memory=2 MB is too little for frames of 640x360: some %ld MB", &wanted) == 1);
+        REQUIRE(sscanf(messages.loud.c_str(),
+                       "memory=2 MB is too little for frames of 640x360: some %ld MB",
+                       &wanted) == 1);
         CHECK(wanted > 100);
         CHECK(wanted < 400);
 

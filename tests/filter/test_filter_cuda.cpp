@@ -17,7 +17,9 @@ std::string missing()
 {
     if (shell("FFMPEG -filters").out.find(" hwupload ") == std::string::npos)
         return "this ffmpeg has no hwupload";
-    if (shell("FFMPEG " + device("") + "-filter_complex color=s=64x64,trim=end_frame=1,format=nv12,hwupload -f null -").status)
+    if (shell("FFMPEG " + device("") +
+              "-filter_complex color=s=64x64,trim=end_frame=1,format=nv12,hwupload -f null -")
+            .status)
         return "this ffmpeg opens no CUDA device";
     return "";
 }
@@ -35,8 +37,8 @@ TEST_CASE("frames that stay on the card equal those of the host, given and made"
         const Clip in = graph(source), host = graph(source + "," + filter + ":device=cuda");
         REQUIRE(in.frames.size() == 4);
         for (const std::string options : {"", ",primary_ctx=1"}) {
-            const Clip card = frames(device(options) + "-filter_complex \"" + source + ",hwupload," + filter +
-                                     ",hwdownload,format=" + format + "\"");
+            const Clip card = frames(device(options) + "-filter_complex \"" + source +
+                                     ",hwupload," + filter + ",hwdownload,format=" + format + "\"");
             INFO(format << options << "\n" << host.output.err << card.output.err);
             CHECK(card.output.status == 0);
             CHECK(card.output.err == "");
@@ -54,8 +56,9 @@ TEST_CASE("CUDA frames and device=cpu do not go together", "[cuda]")
     const std::string why = missing();
     if (!why.empty())
         SKIP_TEST(why);
-    const Clip clip = frames(device("") + "-filter_complex \"testsrc2=s=64x64,trim=end_frame=3,format=nv12,hwupload,"
-                             "mardini=device=cpu,hwdownload,format=nv12\"");
+    const Clip clip = frames(
+        device("") + "-filter_complex \"testsrc2=s=64x64,trim=end_frame=3,format=nv12,hwupload,"
+                     "mardini=device=cpu,hwdownload,format=nv12\"");
     CHECK(clip.output.status != 0);
     CHECK(clip.output.err.find("device=cpu was asked for") != std::string::npos);
 }

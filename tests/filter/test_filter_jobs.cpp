@@ -1,5 +1,6 @@
-// The jobs at the input's own rate, through a running ffmpeg: fill, extend, loop, and stills far apart. Given frames
-// come out bit for bit, counts and times are exact, made ones are new, and what cannot be is said.
+// The jobs at the input's own rate, through a running ffmpeg: fill, extend, loop, and stills far
+// apart. Given frames come out bit for bit, counts and times are exact, made ones are new, and what
+// cannot be is said.
 
 #include "support/ffmpeg.h"
 
@@ -26,7 +27,8 @@ const std::vector<std::string> &originals()
     return hashes;
 }
 
-/// Given frame `first` is output frame `at`, and so on: bit for bit; every other frame is none of them.
+/// Given frame `first` is output frame `at`, and so on: bit for bit; every other frame is none of
+/// them.
 void check_frames(const Clip &out, int n, int before, int after, const std::set<int> &anew = {})
 {
     INFO(out.output.err);
@@ -76,7 +78,8 @@ TEST_CASE("extend, loop and fill for every length")
     for (int n : {0, 1, 2, 3, 5, 16, 17, 18, 100}) {
         INFO(n << " frames");
         const int some = n > 0;
-        const Clip after = job(n, "mode=extend"), both = job(n, "mode=extend:side=both:frames=2"), loop = job(n, "mode=loop:frames=3");
+        const Clip after = job(n, "mode=extend"), both = job(n, "mode=extend:side=both:frames=2"),
+                   loop = job(n, "mode=loop:frames=3");
         check_frames(after, n, 0, 12 * some);
         check_frames(both, n, 2 * some, 2 * some);
         check_frames(loop, n, 0, 3 * some);
@@ -106,17 +109,25 @@ TEST_CASE("extend: before the start, any number, windows of 17, run twice equal"
     const std::vector<std::string> expected = {"5+12", "5+12", "5+6"};
     CHECK(windows(source(7) + ",mardini=mode=extend:frames=30:side=before") == expected);
     CHECK(windows(source(7) + ",mardini=mode=extend:frames=30") == expected);
-    CHECK(windows(source(10) + ",mardini=mode=extend:frames=9:context=8") == std::vector<std::string>{"8+9"});
+    CHECK(windows(source(10) + ",mardini=mode=extend:frames=9:context=8") ==
+          std::vector<std::string>{"8+9"});
 
-    CHECK(graph(source(7) + ",mardini=mode=extend:frames=3:side=both,metadata=select:key=lavfi.mardini.synthesized").frames.size() == 6);
+    CHECK(
+        graph(
+            source(7) +
+            ",mardini=mode=extend:frames=3:side=both,metadata=select:key=lavfi.mardini.synthesized")
+            .frames.size() == 6);
 }
 
 TEST_CASE("extend and loop keep to a scene")
 {
-    // Four frames, a cut, three frames: what follows is made from the three alone. Noise has its name from their times.
-    const std::string two = MOVING + "[a];" + OTHER_SCENE + ",trim=end_frame=3[b];[a][b]concat=n=2,settb=1/24";
+    // Four frames, a cut, three frames: what follows is made from the three alone. Noise has its
+    // name from their times.
+    const std::string two =
+        MOVING + "[a];" + OTHER_SCENE + ",trim=end_frame=3[b];[a][b]concat=n=2,settb=1/24";
     const Clip whole = graph(two + ",mardini=mode=extend:frames=4:steps=0"),
-               alone = graph(OTHER_SCENE + ",trim=end_frame=3,settb=1/24,mardini=mode=extend:frames=4:steps=0");
+               alone = graph(OTHER_SCENE +
+                             ",trim=end_frame=3,settb=1/24,mardini=mode=extend:frames=4:steps=0");
     REQUIRE(whole.frames.size() == 11);
     REQUIRE(alone.frames.size() == 7);
     for (size_t k = 0; k < 7; k++)
@@ -151,7 +162,8 @@ TEST_CASE("fill: repeats and gaps are found and made anew, a piece equals the wh
     check_frames(graph(lost + ",mardini=mode=fill:detect=gaps", "1/24"), 16, 0, 0, {5, 10, 11});
 
     const Clip whole = job(14, "mode=fill:frames=6-7");
-    const Clip piece = graph(source(14) + ",trim=start_frame=4:end_frame=10,mardini=mode=fill:frames=2-3");
+    const Clip piece =
+        graph(source(14) + ",trim=start_frame=4:end_frame=10,mardini=mode=fill:frames=2-3");
     REQUIRE(piece.frames.size() == 6);
     for (size_t k = 0; k < 6; k++)
         CHECK(piece.frames[k].hash == whole.frames[k + 4].hash);
@@ -162,7 +174,8 @@ TEST_CASE("fill: while disabled every frame stays as it is, and no gap is closed
     const std::string twice = "testsrc2=s=64x48:r=5:d=1,fps=10";
     const auto plain = graph(twice).hashes();
     CHECK(graph(twice + ",mardini=mode=fill:enable=0").hashes() == plain);
-    CHECK(graph(twice + ",mardini=mode=fill:detect=freezes+repeats+gaps:frames=2-4:enable=0").hashes() == plain);
+    CHECK(graph(twice + ",mardini=mode=fill:detect=freezes+repeats+gaps:frames=2-4:enable=0")
+              .hashes() == plain);
     const std::string holed = twice + ",select='not(eq(n,5))'";
     CHECK(graph(holed + ",mardini=mode=fill:enable=0").hashes() == graph(holed).hashes());
     const auto half = graph(twice + ",mardini=mode=fill:enable='gte(n,5)'").hashes();
@@ -177,20 +190,26 @@ TEST_CASE("frames are missing or the time base is fine: what rounding could deci
     for (int missing : {1, 4, 7})
         for (const char *side : {"before", "after"})
             for (int frames : {1, 3, 13}) {
-                const std::string holed = "testsrc2=s=64x48:r=25:d=0.4,select='not(eq(n," + std::to_string(missing) + "))'";
-                const Clip out = graph(holed + ",mardini=mode=extend:steps=0:frames=" + std::to_string(frames) + ":side=" + side);
+                const std::string holed = "testsrc2=s=64x48:r=25:d=0.4,select='not(eq(n," +
+                                          std::to_string(missing) + "))'";
+                const Clip out =
+                    graph(holed + ",mardini=mode=extend:steps=0:frames=" + std::to_string(frames) +
+                          ":side=" + side);
                 INFO(missing << " " << side << " " << frames << "\n" << out.output.err);
                 CHECK(out.output.status == 0);
                 CHECK(out.frames.size() == static_cast<size_t>(9 + frames));
             }
-    const Clip fine = graph("testsrc2=s=64x48:r=30000/1001:d=0.4,settb=1/1000000000,mardini=fps=60000/1001");
+    const Clip fine =
+        graph("testsrc2=s=64x48:r=30000/1001:d=0.4,settb=1/1000000000,mardini=fps=60000/1001");
     CHECK(fine.output.status == 0);
     CHECK(fine.frames.size() >= 23);
 }
 
 TEST_CASE("four stills become 128 frames, in windows of 17 at most")
 {
-    const std::string stills = "testsrc2=s=64x64:r=4,trim=end_frame=4,settb=1/24,setpts=N,format=yuv420p", views = stills + ",mardini=mode=slowmo:frames=128:scd=none";
+    const std::string
+        stills = "testsrc2=s=64x64:r=4,trim=end_frame=4,settb=1/24,setpts=N,format=yuv420p",
+        views = stills + ",mardini=mode=slowmo:frames=128:scd=none";
     const Clip in = graph(stills), out = graph(views);
     REQUIRE(in.frames.size() == 4);
     REQUIRE(out.frames.size() == 128);
@@ -215,9 +234,12 @@ TEST_CASE("four stills become 128 frames, in windows of 17 at most")
 TEST_CASE("animate: a still becomes 17 frames, itself among them bit for bit")
 {
     const std::string photo = scratch("photo.png");
-    REQUIRE(shell("FFMPEG -f lavfi -i testsrc2=s=96x64 -frames:v 1 -pix_fmt rgb24 -y '" + photo + "'").status == 0);
+    REQUIRE(
+        shell("FFMPEG -f lavfi -i testsrc2=s=96x64 -frames:v 1 -pix_fmt rgb24 -y '" + photo + "'")
+            .status == 0);
     const std::string still = frames("-i '" + photo + "' -vf format=yuv420p").frames.at(0).hash;
-    const auto animated = [&](const std::string &input, const std::string &options, const std::string &tb = "1/8") {
+    const auto animated = [&](const std::string &input, const std::string &options,
+                              const std::string &tb = "1/8") {
         return frames(input + " -vf format=yuv420p,mardini=mode=animate" + options, tb);
     };
     const std::string image = "-i '" + photo + "'";
@@ -225,8 +247,14 @@ TEST_CASE("animate: a still becomes 17 frames, itself among them bit for bit")
         std::string options;
         int total, anchor;
     } cases[] = {
-        {"", 17, 8}, {":anchor=first", 17, 0}, {":anchor=last", 17, 16}, {":anchor=3", 17, 3}, {":frames=2", 2, 0}, {":frames=5", 5, 2},
-        {":frames=40:anchor=last", 40, 39}, {":camera=pan-left:motion=2", 17, 8},
+        {"", 17, 8},
+        {":anchor=first", 17, 0},
+        {":anchor=last", 17, 16},
+        {":anchor=3", 17, 3},
+        {":frames=2", 2, 0},
+        {":frames=5", 5, 2},
+        {":frames=40:anchor=last", 40, 39},
+        {":camera=pan-left:motion=2", 17, 8},
     };
     for (const auto &c : cases) {
         const Clip out = animated(image, c.options);
@@ -243,7 +271,8 @@ TEST_CASE("animate: a still becomes 17 frames, itself among them bit for bit")
         }
         CHECK(animated(image, c.options).frames == out.frames);
     }
-    // Nothing moves: so does not the picture. Another seed is another motion, and another rate the same frames.
+    // Nothing moves: so does not the picture. Another seed is another motion, and another rate the
+    // same frames.
     CHECK(animated(image, ":motion=0").hashes() == std::vector<std::string>(17, still));
     const auto usual = animated(image, "").hashes();
     CHECK(animated(image, ":seed=1").hashes() != usual);
@@ -264,7 +293,8 @@ TEST_CASE("animate: a still becomes 17 frames, itself among them bit for bit")
         REQUIRE(out.frames.size() == 3);
         CHECK(out.frames[1].hash == graph(one).frames.at(0).hash);
         CHECK(out.frames[0].hash != out.frames[1].hash);
-        CHECK(graph(one + ",mardini=mode=animate:frames=3:motion=0", "1/8").frames[0].hash == out.frames[1].hash);
+        CHECK(graph(one + ",mardini=mode=animate:frames=3:motion=0", "1/8").frames[0].hash ==
+              out.frames[1].hash);
     }
     remove(photo.c_str());
 }
@@ -273,8 +303,10 @@ TEST_CASE("animate: without motion nothing moves, in any size and depth")
 {
     for (const char *size : {"1280x720", "66x50", "65x49"})
         for (const std::string format : {"rgb48", "yuv444p10", "gray16", "yuv420p"}) {
-            const std::string still = std::string("testsrc2=s=") + size + ":r=8,format=" + format + ",trim=end_frame=1";
-            const Clip in = graph(still), out = graph(still + ",mardini=mode=animate:motion=0:frames=3");
+            const std::string still =
+                std::string("testsrc2=s=") + size + ":r=8,format=" + format + ",trim=end_frame=1";
+            const Clip in = graph(still),
+                       out = graph(still + ",mardini=mode=animate:motion=0:frames=3");
             INFO(size << " " << format << "\n" << out.output.err);
             REQUIRE(in.frames.size() == 1);
             REQUIRE(out.frames.size() == 3);
@@ -285,24 +317,33 @@ TEST_CASE("animate: without motion nothing moves, in any size and depth")
 
 TEST_CASE("what no given frame shows is painted, by another seed another way")
 {
-    // One picture under a camera that moves to the left, four pixels a frame: what comes in there was never seen.
+    // One picture under a camera that moves to the left, four pixels a frame: what comes in there
+    // was never seen.
     constexpr size_t width = 128, height = 96, area = width * height;
-    const std::string picture = "-i '" + source_file("demo/walk.mp4") + "' -vf \"trim=end_frame=1,scale=448:252,";
-    const std::string pan = "loop=loop=-1:size=1:start=0,crop=128:96:200-4*n:60,setpts=N/24/TB,trim=end_frame=6,mardini=mode=extend:frames=4";
-    const std::string still = "crop=128:96:160:60,mardini=mode=animate:anchor=first:camera=pan-left:motion=3:frames=9";
+    const std::string picture =
+        "-i '" + source_file("demo/walk.mp4") + "' -vf \"trim=end_frame=1,scale=448:252,";
+    const std::string pan = "loop=loop=-1:size=1:start=0,crop=128:96:200-4*n:60,setpts=N/24/"
+                            "TB,trim=end_frame=6,mardini=mode=extend:frames=4";
+    const std::string still =
+        "crop=128:96:160:60,mardini=mode=animate:anchor=first:camera=pan-left:motion=3:frames=9";
     auto luma = [&](const std::string &job, const std::string &options) {
-        const Output output = shell("FFMPEG " + picture + job + options + ",format=gray\" -f rawvideo -");
+        const Output output =
+            shell("FFMPEG " + picture + job + options + ",format=gray\" -f rawvideo -");
         INFO(output.err);
         CHECK(output.status == 0);
         return output.out;
     };
-    for (const auto &[job, given, all] : {std::tuple(pan, size_t{6}, size_t{10}), {still, size_t{1}, size_t{9}}}) {
-        const std::string one = luma(job, ":seed=1"), two = luma(job, ":seed=2"), none = luma(job, ":seed=1:steps=0");
+    for (const auto &[job, given, all] :
+         {std::tuple(pan, size_t{6}, size_t{10}), {still, size_t{1}, size_t{9}}}) {
+        const std::string one = luma(job, ":seed=1"), two = luma(job, ":seed=2"),
+                          none = luma(job, ":seed=1:steps=0");
         INFO(job);
-        REQUIRE((one.size() == all * area && two.size() == all * area && none.size() == all * area));
+        REQUIRE(
+            (one.size() == all * area && two.size() == all * area && none.size() == all * area));
         CHECK(luma(job, ":seed=1") == one);
         CHECK(one.substr(0, given * area) == two.substr(0, given * area));
-        auto differ = [&](const std::string &a, const std::string &b) { // share of the last frame's first columns
+        auto differ = [&](const std::string &a,
+                          const std::string &b) { // share of the last frame's first columns
             size_t n = 0;
             for (size_t y = 0; y < height; y++)
                 for (size_t x = 0; x < 8; x++) {
@@ -319,12 +360,15 @@ TEST_CASE("what no given frame shows is painted, by another seed another way")
 TEST_CASE("after the end of a file no more is made than is asked for")
 {
     // Of an input that is pushed: ffmpeg warns of a hundred frames that wait for the encoder.
-    const Clip out = frames("-f lavfi -i testsrc2=s=64x64:r=24:d=0.25 -vf mardini=mode=extend:frames=120:steps=0");
+    const Clip out = frames(
+        "-f lavfi -i testsrc2=s=64x64:r=24:d=0.25 -vf mardini=mode=extend:frames=120:steps=0");
     INFO(out.output.err);
     CHECK(out.output.status == 0);
     CHECK(out.output.err == "");
     CHECK(out.frames.size() == 126);
-    const Output few = shell("FFMPEG -v info -f lavfi -i testsrc2=s=64x64:r=24:d=0.25 -vf mardini=mode=loop:frames=1000:steps=0:threads=1 -frames:v 10 -f null -");
+    const Output few =
+        shell("FFMPEG -v info -f lavfi -i testsrc2=s=64x64:r=24:d=0.25 -vf "
+              "mardini=mode=loop:frames=1000:steps=0:threads=1 -frames:v 10 -f null -");
     INFO(few.err);
     int put_out = -1;
     const size_t at = few.err.find("6 frames given, ");
@@ -336,10 +380,14 @@ TEST_CASE("after the end of a file no more is made than is asked for")
 TEST_CASE("a time base coarser than the frame rate: frames are placed by their time stamps")
 {
     for (const char *job : {"extend:frames=2", "loop:frames=3", "fill"}) {
-        const Clip out = graph(std::string("testsrc2=s=64x64:r=24:d=4,settb=1,mardini=mode=") + job + (*job == 'f' ? "" : ":steps=0"), "1");
+        const Clip out = graph(std::string("testsrc2=s=64x64:r=24:d=4,settb=1,mardini=mode=") +
+                                   job + (*job == 'f' ? "" : ":steps=0"),
+                               "1");
         INFO(job << "\n" << out.output.err);
         CHECK(out.output.status == 0);
-        CHECK(out.frames.size() == (*job == 'e' ? 7 : *job == 'l' ? 8 : 5)); // of 96 stamps five are different
+        CHECK(out.frames.size() == (*job == 'e'   ? 7
+                                    : *job == 'l' ? 8
+                                                  : 5)); // of 96 stamps five are different
         for (size_t k = 0; k < out.frames.size(); k++)
             CHECK(out.frames[k].pts == static_cast<int64_t>(k));
     }
@@ -366,7 +414,8 @@ TEST_CASE("what a job cannot do is one sentence")
     };
     const bool old = is_5_1(); // as in test_filter_messages.cpp
     for (const auto &c : cases) {
-        const Output output = shell("FFMPEG -filter_complex \"" + source(5) + ",mardini=" + c.options + "\" -f null -");
+        const Output output = shell("FFMPEG -filter_complex \"" + source(5) +
+                                    ",mardini=" + c.options + "\" -f null -");
         INFO(c.options << "\n" << output.err);
         CHECK((is_refusal(output) || (old && c.mid_stream && output.status == 0)));
         const size_t said = count(output.err, c.word);

@@ -20,7 +20,8 @@ struct Job {
 };
 
 /// What the timeline, which has a test of its own, makes of these frames.
-std::vector<MardiniSlot> expected(const Job &job, const std::vector<Frame> &given, MardiniRational *time_base)
+std::vector<MardiniSlot> expected(const Job &job, const std::vector<Frame> &given,
+                                  MardiniRational *time_base)
 {
     MardiniTimelineSettings settings;
     mardini_timeline_default_settings(&settings);
@@ -72,7 +73,8 @@ Clip check(const std::string &source, const std::string &options, const Job &job
             if (p > .2 && p < .8) // not a copy
                 CHECK((out.frames[k].hash != before &&
                        out.frames[k].hash != in.frames[static_cast<size_t>(slots[k].after)].hash));
-            if (p > .2 && p < .8 && k && slots[k - 1].kind == MARDINI_SLOT_MADE && slots[k - 1].before == slots[k].before)
+            if (p > .2 && p < .8 && k && slots[k - 1].kind == MARDINI_SLOT_MADE &&
+                slots[k - 1].before == slots[k].before)
                 CHECK(out.frames[k].hash != out.frames[k - 1].hash);
         } else {
             CHECK(out.frames[k].hash == before);
@@ -83,7 +85,8 @@ Clip check(const std::string &source, const std::string &options, const Job &job
 
 std::string source(int n, const std::string &rate, const std::string &size = "64x64")
 {
-    return "testsrc2=s=" + size + ":r=" + rate + ",trim=end_frame=" + std::to_string(n) + ",format=yuv420p";
+    return "testsrc2=s=" + size + ":r=" + rate + ",trim=end_frame=" + std::to_string(n) +
+           ",format=yuv420p";
 }
 
 Job slowmo(MardiniRational factor, MardiniRational rate)
@@ -106,10 +109,14 @@ TEST_CASE("slowmo: complete for every short input, factor (n - 1) + 1 frames, ru
         if (n == 5)
             CHECK(graph(source(n, "24") + ",mardini=mode=slowmo", "1/24").frames == first.frames);
     }
-    CHECK(check(source(18, "25"), "mode=slowmo:factor=2", slowmo({2, 1}, {25, 1})).frames.size() == 35);
-    CHECK(check(source(3, "25"), "mode=slowmo:factor=20", slowmo({20, 1}, {25, 1})).frames.size() == 41);
-    CHECK(check(source(5, "24"), "mode=slowmo:factor=5/2", slowmo({5, 2}, {24, 1})).frames.size() == 11);
-    CHECK(check(source(4, "24"), "mode=slowmo:factor=1", slowmo({1, 1}, {24, 1})).frames.size() == 4);
+    CHECK(check(source(18, "25"), "mode=slowmo:factor=2", slowmo({2, 1}, {25, 1})).frames.size() ==
+          35);
+    CHECK(check(source(3, "25"), "mode=slowmo:factor=20", slowmo({20, 1}, {25, 1})).frames.size() ==
+          41);
+    CHECK(check(source(5, "24"), "mode=slowmo:factor=5/2", slowmo({5, 2}, {24, 1})).frames.size() ==
+          11);
+    CHECK(check(source(4, "24"), "mode=slowmo:factor=1", slowmo({1, 1}, {24, 1})).frames.size() ==
+          4);
 }
 
 TEST_CASE("fps: exact grid, the duration kept")
@@ -119,22 +126,26 @@ TEST_CASE("fps: exact grid, the duration kept")
         MardiniRational r;
         int n;
         size_t frames;
-    } cases[] = {{"24", {24, 1}, 12, 30}, {"25", {25, 1}, 10, 24}, {"24000/1001", {24000, 1001}, 12, 31}};
+    } cases[] = {
+        {"24", {24, 1}, 12, 30}, {"25", {25, 1}, 10, 24}, {"24000/1001", {24000, 1001}, 12, 31}};
     for (const auto &c : cases)
         CHECK(check(source(c.n, c.rate), "fps=60", fps({60, 1}, c.r)).frames.size() == c.frames);
     CHECK(check(source(8, "24"), "fps=source_fps*2", fps({48, 1}, {24, 1})).frames.size() == 16);
-    CHECK(check(source(8, "24"), "fps=60000/1001", fps({60000, 1001}, {24, 1})).frames.size() == 20);
+    CHECK(check(source(8, "24"), "fps=60000/1001", fps({60000, 1001}, {24, 1})).frames.size() ==
+          20);
     CHECK(check(source(12, "24"), "fps=10", fps({10, 1}, {24, 1})).frames.size() == 5);
     CHECK(check(source(6, "24"), "fps=24", fps({24, 1}, {24, 1})).frames.size() == 6);
     for (int n : {0, 1, 2, 3}) // 60 is the default
-        CHECK(check(source(n, "24"), "scd=auto", fps({60, 1}, {24, 1})).frames.size() == static_cast<size_t>((n * 5 + 1) / 2));
+        CHECK(check(source(n, "24"), "scd=auto", fps({60, 1}, {24, 1})).frames.size() ==
+              static_cast<size_t>((n * 5 + 1) / 2));
 }
 
 TEST_CASE("fps: five minutes of tiny frames without drift")
 {
     // A filter that is disabled holds frames on the same grid without the network.
     const std::string clip = "testsrc2=s=16x16:r=24000/1001:d=300,format=gray";
-    const Clip in = graph(clip, "1001/24000"), out = graph(clip + ",mardini=fps=60:enable=0", "1/60");
+    const Clip in = graph(clip, "1001/24000"),
+               out = graph(clip + ",mardini=fps=60:enable=0", "1/60");
     REQUIRE(in.frames.size() == 7193);
     REQUIRE(out.output.status == 0);
     REQUIRE(out.frames.size() == 18001); // 7193 * 1001 / 24000 s = 300.008 s
@@ -149,7 +160,8 @@ TEST_CASE("fps: five minutes of tiny frames without drift")
 
 TEST_CASE("fps: of two frames a tick apart the one at the output's own time comes out")
 {
-    const std::string two = "color=gray:s=64x48:r=1000:d=0.3,format=yuv420p,select='eq(n,0)+eq(n,99)+eq(n,100)+eq(n,200)',"
+    const std::string two = "color=gray:s=64x48:r=1000:d=0.3,format=yuv420p,select='eq(n,0)+eq(n,"
+                            "99)+eq(n,100)+eq(n,200)',"
                             "geq=lum='128+60*sin((X-3*N)/4)':cb=128:cr=128";
     const Clip in = graph(two), out = graph(two + ",mardini=fps=50");
     REQUIRE(in.frames.size() == 4);
@@ -161,7 +173,8 @@ TEST_CASE("fps: of two frames a tick apart the one at the output's own time come
 
 TEST_CASE("variable frame rate: exact times")
 {
-    const std::string vfr = "testsrc2=s=64x64:r=30:d=1,select='not(eq(mod(n,5),1)+eq(mod(n,7),3)+eq(n,20)+eq(n,21))',format=yuv420p";
+    const std::string vfr = "testsrc2=s=64x64:r=30:d=1,select='not(eq(mod(n,5),1)+eq(mod(n,7),3)+"
+                            "eq(n,20)+eq(n,21))',format=yuv420p";
     check(vfr, "fps=60", fps({60, 1}, {30, 1}));
     check(vfr, "fps=50", fps({50, 1}, {30, 1}));
     check(vfr, "mode=slowmo:factor=3", slowmo({3, 1}, {30, 1}));
@@ -171,7 +184,9 @@ TEST_CASE("variable frame rate: exact times")
 
 TEST_CASE("a total: originals at the nearest output frame")
 {
-    const auto total = [](int64_t t) { return Job{MARDINI_MODE_TOTAL, {1, 1}, t, {1, 25}, {25, 1}}; };
+    const auto total = [](int64_t t) {
+        return Job{MARDINI_MODE_TOTAL, {1, 1}, t, {1, 25}, {25, 1}};
+    };
     CHECK(check(source(2, "25"), "mode=slowmo:frames=17", total(17)).frames.size() == 17);
     CHECK(check(source(3, "25"), "mode=slowmo:frames=8", total(8)).frames.size() == 8);
     CHECK(check(source(5, "25"), "mode=slowmo:frames=5", total(5)).frames.size() == 5);
@@ -183,7 +198,8 @@ TEST_CASE("a total: originals at the nearest output frame")
 
 TEST_CASE("equal and backward time stamps are left out, and it is said once")
 {
-    const Clip out = graph("testsrc2=s=32x32:r=25:d=0.4,settb=1/25,setpts='if(eq(N,3)+eq(N,4),1,N)',mardini=mode=slowmo:factor=2");
+    const Clip out = graph("testsrc2=s=32x32:r=25:d=0.4,settb=1/"
+                           "25,setpts='if(eq(N,3)+eq(N,4),1,N)',mardini=mode=slowmo:factor=2");
     INFO(out.output.err);
     CHECK(out.output.status == 0);
     CHECK(out.frames.size() == 15); // 8 of 10 take part
@@ -196,7 +212,8 @@ TEST_CASE("equal and backward time stamps are left out, and it is said once")
 TEST_CASE("a file: -ss before and after, -t, a pipe, an early end")
 {
     const std::string file = scratch("clip.nut");
-    REQUIRE(shell("FFMPEG -filter_complex \"" + source(24, "24") + "\" -c:v ffv1 -y '" + file + "'").status == 0);
+    REQUIRE(shell("FFMPEG -filter_complex \"" + source(24, "24") + "\" -c:v ffv1 -y '" + file + "'")
+                .status == 0);
     const std::string in = "-i '" + file + "' ", slow = " -vf mardini=mode=slowmo:factor=2 ";
     const Clip whole = frames(in), seen = frames("-ss 0.5 " + in), part = frames("-t 0.25 " + in);
     REQUIRE(whole.frames.size() == 24);
@@ -223,7 +240,9 @@ TEST_CASE("a file: -ss before and after, -t, a pipe, an early end")
     }
     // A decoder that holds frames back gives them all at the end.
     const std::string held = scratch("held.nut");
-    if (shell("FFMPEG -filter_complex \"" + source(24, "24") + "\" -c:v mpeg2video -bf 2 -g 12 -y '" + held + "'").status == 0) {
+    if (shell("FFMPEG -filter_complex \"" + source(24, "24") +
+              "\" -c:v mpeg2video -bf 2 -g 12 -y '" + held + "'")
+            .status == 0) {
         const Clip decoded = frames("-i '" + held + "'"), out = frames("-i '" + held + "'" + slow);
         REQUIRE(decoded.frames.size() == 24);
         CHECK(out.frames.size() == 47);
@@ -234,8 +253,8 @@ TEST_CASE("a file: -ss before and after, -t, a pipe, an early end")
     // What -ss, -t and -frames:v do to the output happens behind the filter.
     const Clip all = frames(in + slow);
     const auto same = [&](const std::string &arguments, size_t from, size_t n) {
-        // With more threads the filter reads ahead, ffmpeg lets it until the encoder has told that it has enough, and the filter
-        // says what it held then: it cannot know why it is closed.
+        // With more threads the filter reads ahead, ffmpeg lets it until the encoder has told that
+        // it has enough, and the filter says what it held then: it cannot know why it is closed.
         const Clip out = frames(in + " -vf mardini=mode=slowmo:factor=2:threads=1 " + arguments);
         INFO(arguments << "\n" << out.output.err);
         CHECK(out.output.status == 0);
@@ -248,7 +267,8 @@ TEST_CASE("a file: -ss before and after, -t, a pipe, an early end")
     same("-t 0.5 ", 0, 12);
     same("-frames:v 5 ", 0, 5);
 
-    const Output piped = shell("FFMPEG " + in + "-c copy -f nut - | FFMPEG -f nut -i pipe:0" + slow + "-bitexact -f framemd5 -");
+    const Output piped = shell("FFMPEG " + in + "-c copy -f nut - | FFMPEG -f nut -i pipe:0" +
+                               slow + "-bitexact -f framemd5 -");
     CHECK(piped.err == "");
     CHECK(piped.out == shell("FFMPEG " + in + slow + "-bitexact -f framemd5 -").out);
     remove(file.c_str());
@@ -256,18 +276,21 @@ TEST_CASE("a file: -ss before and after, -t, a pipe, an early end")
 
 TEST_CASE("several filters in one graph")
 {
-    const Clip chain = graph(source(4, "24") + ",mardini=mode=slowmo:factor=2,mardini=mode=slowmo:factor=3");
+    const Clip chain =
+        graph(source(4, "24") + ",mardini=mode=slowmo:factor=2,mardini=mode=slowmo:factor=3");
     CHECK(chain.output.err == "");
     CHECK(chain.frames.size() == 19);
-    const Clip beside = graph(source(4, "24") + ",split[a][b];[a]mardini=mode=slowmo:factor=2[c];[b]mardini=mode=slowmo:factor=2[d];[c][d]hstack,crop=64:64:64:0");
+    const Clip beside =
+        graph(source(4, "24") + ",split[a][b];[a]mardini=mode=slowmo:factor=2[c];[b]mardini=mode="
+                                "slowmo:factor=2[d];[c][d]hstack,crop=64:64:64:0");
     CHECK(beside.output.err == "");
     CHECK(beside.hashes() == graph(source(4, "24") + ",mardini=mode=slowmo:factor=2").hashes());
 }
 
 namespace {
 
-/// Frames 3 .. 8 alone and within 0 .. 9: a gap is made from two frames on either side, and those of gaps 4 .. 6
-/// are in the piece.
+/// Frames 3 .. 8 alone and within 0 .. 9: a gap is made from two frames on either side, and those
+/// of gaps 4 .. 6 are in the piece.
 void check_piece(const Clip &whole, const std::string &slow)
 {
     const Clip piece = graph(source(10, "24") + ",trim=start_frame=3:end_frame=9" + slow);
@@ -290,12 +313,14 @@ TEST_CASE("a piece with its neighbours equals the whole")
 
 TEST_CASE("one thread and two give the same frames, whatever is made beside each other")
 {
-    // Two gaps are made at once at 2x, one after another at 8x; 24 to 60 has gaps without a given frame between them.
+    // Two gaps are made at once at 2x, one after another at 8x; 24 to 60 has gaps without a given
+    // frame between them.
     for (const std::string precision : {"bf16", "fp32"})
         for (const std::string what : {"mode=slowmo:factor=2", "mode=slowmo:factor=8", "fps=60"}) {
             const auto frames = [&](const std::string &threads) {
-                return graph("movie=" + source_file("demo/walk.mp4") + ",trim=end_frame=6,settb=1/24,setpts=N,mardini=" + what + ":precision=" +
-                             precision + ":threads=" + threads);
+                return graph("movie=" + source_file("demo/walk.mp4") +
+                             ",trim=end_frame=6,settb=1/24,setpts=N,mardini=" + what +
+                             ":precision=" + precision + ":threads=" + threads);
             };
             const Clip one = frames("1"), two = frames("2");
             INFO(what << " in " << precision << one.output.err << two.output.err);
@@ -309,8 +334,10 @@ TEST_CASE("one thread and two give the same frames, whatever is made beside each
 TEST_CASE("bfloat16 makes the frames of single precision, within a code in the mean")
 {
     const auto codes = [](const std::string &precision) {
-        const Output run = shell("FFMPEG -filter_complex \"movie=" + source_file("demo/walk.mp4") + ",trim=end_frame=3,mardini=mode=slowmo:factor=4:precision=" +
-                                 precision + ",format=gray\" -f rawvideo -");
+        const Output run =
+            shell("FFMPEG -filter_complex \"movie=" + source_file("demo/walk.mp4") +
+                  ",trim=end_frame=3,mardini=mode=slowmo:factor=4:precision=" + precision +
+                  ",format=gray\" -f rawvideo -");
         INFO(run.err);
         REQUIRE(run.status == 0);
         return run.out;
@@ -320,8 +347,10 @@ TEST_CASE("bfloat16 makes the frames of single precision, within a code in the m
     REQUIRE(narrow.size() == wide.size());
     double sum = 0;
     for (size_t i = 0; i < wide.size(); i++)
-        sum += std::abs(static_cast<unsigned char>(narrow[i]) - static_cast<unsigned char>(wide[i]));
-    const double mean = sum / static_cast<double>(wide.size()) * 9 / 6; // of nine frames six are made
+        sum +=
+            std::abs(static_cast<unsigned char>(narrow[i]) - static_cast<unsigned char>(wide[i]));
+    const double mean =
+        sum / static_cast<double>(wide.size()) * 9 / 6; // of nine frames six are made
     INFO(mean << " codes");
     CHECK(mean > 0); // two paths
     CHECK(mean < 1);

@@ -1,5 +1,6 @@
-// libFuzzer: the filter in a graph, fed with frames of random size, format and time stamps, and torn down anywhere.
-// Times must rise, and in plain slow motion every given frame whose stamp rose must come out; make fuzz.
+// libFuzzer: the filter in a graph, fed with frames of random size, format and time stamps, and
+// torn down anywhere. Times must rise, and in plain slow motion every given frame whose stamp rose
+// must come out; make fuzz.
 extern "C" {
 #include <libavfilter/avfilter.h>
 #include <libavfilter/buffersink.h>
@@ -24,12 +25,23 @@ struct Bytes {
     bool left() const { return at < end; }
 };
 
-const char *const FORMATS[] = {"yuv420p", "gray",     "yuv410p", "yuv444p10le", "gbrp",   "yuva420p", "nv12",
-                               "rgb24",   "gbrap16le", "bgr0",    "yuyv422",     "yuv411p", "p010le",   "yuv440p"};
-const char *const OPTIONS[] = {"mode=slowmo:factor=2", "mode=slowmo:factor=5/2", "fps=60",          "fps=source_fps*2",
-                               "mode=slowmo:frames=9", "fps=7:dup=skip",         "fps=50:scd=none", "mode=slowmo:factor=3:dup=skip:scd_threshold=0",
-                               "mode=animate:frames=5", "mode=animate:frames=3:anchor=last:motion=3:camera=zoom-out", "mode=loop:frames=3",
-                               "mode=extend:frames=5:side=both", "mode=fill", "mode=fill:frames=1-2"};
+const char *const FORMATS[] = {"yuv420p",  "gray",    "yuv410p", "yuv444p10le", "gbrp",
+                               "yuva420p", "nv12",    "rgb24",   "gbrap16le",   "bgr0",
+                               "yuyv422",  "yuv411p", "p010le",  "yuv440p"};
+const char *const OPTIONS[] = {"mode=slowmo:factor=2",
+                               "mode=slowmo:factor=5/2",
+                               "fps=60",
+                               "fps=source_fps*2",
+                               "mode=slowmo:frames=9",
+                               "fps=7:dup=skip",
+                               "fps=50:scd=none",
+                               "mode=slowmo:factor=3:dup=skip:scd_threshold=0",
+                               "mode=animate:frames=5",
+                               "mode=animate:frames=3:anchor=last:motion=3:camera=zoom-out",
+                               "mode=loop:frames=3",
+                               "mode=extend:frames=5:side=both",
+                               "mode=fill",
+                               "mode=fill:frames=1-2"};
 constexpr size_t NUM_PLAIN = 1; ///< at the front: slow motion by a whole factor, nothing skipped
 
 /// Frame `n` of the input, which it carries as metadata.
@@ -49,13 +61,15 @@ AVFrame *make_frame(const std::string &format, int width, int height, int64_t pt
     return frame;
 }
 
-/// Take what has come out: its times rise. `given` loses those of the input's frames that are among it.
+/// Take what has come out: its times rise. `given` loses those of the input's frames that are among
+/// it.
 void drain(AVFilterContext *sink, int64_t &last, bool &first, std::set<int> &given)
 {
     AVFrame *frame = av_frame_alloc();
     while (av_buffersink_get_frame(sink, frame) >= 0) {
         if (!first && frame->pts <= last) {
-            fprintf(stderr, "time %lld after %lld\n", static_cast<long long>(frame->pts), static_cast<long long>(last));
+            fprintf(stderr, "time %lld after %lld\n", static_cast<long long>(frame->pts),
+                    static_cast<long long>(last));
             abort();
         }
         first = false;
@@ -79,20 +93,26 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const size_t option = static_cast<size_t>(in.next()) % (sizeof OPTIONS / sizeof *OPTIONS);
     const std::string options = OPTIONS[option];
     const int rate = in.next() % 4, teardown = in.next();
-    static const char *const rates[] = {"0/1", "24/1", "30000/1001", "1/2"}, *const bases[] = {"1/1000", "1/24", "1/90000", "1/1"};
+    static const char *const rates[] = {"0/1", "24/1", "30000/1001", "1/2"}, *const bases[] = {
+                                                                                 "1/1000", "1/24",
+                                                                                 "1/90000", "1/1"};
 
     AVFilterGraph *graph = avfilter_graph_alloc();
     AVFilterContext *source = nullptr, *sink = nullptr, *filter = nullptr;
     graph->nb_threads = 1;
-    const std::string arguments = "video_size=" + std::to_string(width) + "x" + std::to_string(height) + ":pix_fmt=" + format +
+    const std::string arguments = "video_size=" + std::to_string(width) + "x" +
+                                  std::to_string(height) + ":pix_fmt=" + format +
                                   ":time_base=" + bases[rate] + ":frame_rate=" + rates[rate];
-    int ret = avfilter_graph_create_filter(&source, avfilter_get_by_name("buffer"), "in", arguments.c_str(), nullptr, graph);
+    int ret = avfilter_graph_create_filter(&source, avfilter_get_by_name("buffer"), "in",
+                                           arguments.c_str(), nullptr, graph);
     if (ret >= 0)
-        ret = avfilter_graph_create_filter(&filter, avfilter_get_by_name("mardini"), "m", (options + ":device=cpu").c_str(), nullptr, graph);
+        ret = avfilter_graph_create_filter(&filter, avfilter_get_by_name("mardini"), "m",
+                                           (options + ":device=cpu").c_str(), nullptr, graph);
     if (ret >= 0)
-        ret = avfilter_graph_create_filter(&sink, avfilter_get_by_name("buffersink"), "out", nullptr, nullptr, graph);
-    if (ret < 0 || avfilter_link(source, 0, filter, 0) < 0 || avfilter_link(filter, 0, sink, 0) < 0 ||
-        avfilter_graph_config(graph, nullptr) < 0) {
+        ret = avfilter_graph_create_filter(&sink, avfilter_get_by_name("buffersink"), "out",
+                                           nullptr, nullptr, graph);
+    if (ret < 0 || avfilter_link(source, 0, filter, 0) < 0 ||
+        avfilter_link(filter, 0, sink, 0) < 0 || avfilter_graph_config(graph, nullptr) < 0) {
         avfilter_graph_free(&graph);
         return 0;
     }
@@ -102,7 +122,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (int n = 0; in.left() && n < 12; n++) {
         const int step = in.next(), fill = in.next();
         pts += step < 200 ? step % 5 : step < 230 ? -(step % 3) : (int64_t(1) << (step % 5)) - 1;
-        AVFrame *frame = make_frame(format, width, height, step == 255 ? AV_NOPTS_VALUE : pts, fill, n);
+        AVFrame *frame =
+            make_frame(format, width, height, step == 255 ? AV_NOPTS_VALUE : pts, fill, n);
         all_have_times &= step != 255;
         if (pts > latest)
             given.insert(n);

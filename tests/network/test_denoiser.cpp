@@ -1,4 +1,5 @@
-// The bridge denoiser: what it may change, what it may not, and how its loss reaches the whole network.
+// The bridge denoiser: what it may change, what it may not, and how its loss reaches the whole
+// network.
 #include "network/network.h"
 #include "train/diffusion.h"
 #include "train/optimizer.h"
@@ -56,7 +57,8 @@ TEST_CASE("an untrained denoiser changes nothing")
     Denoiser denoiser(12, DenoiserConfig());
     Bridge b = half_sure();
     CHECK_FALSE(denoiser->is_trained());
-    CHECK(largest(denoiser->sample(b, gap_noise(1, 2, packed_channels, 32, 48), 3) - b.estimate) == 0);
+    CHECK(largest(denoiser->sample(b, gap_noise(1, 2, packed_channels, 32, 48), 3) - b.estimate) ==
+          0);
 }
 
 TEST_CASE("what is sure stays as it is for any number of steps and any seed")
@@ -66,7 +68,9 @@ TEST_CASE("what is sure stays as it is for any number of steps and any seed")
     Bridge b = half_sure();
     for (int steps : {1, 2, 4, 8})
         for (int64_t seed : {0, 1}) {
-            Tensor change = network->denoiser->sample(b, gap_noise(seed, 40, packed_channels, 32, 48), steps) - b.estimate;
+            Tensor change =
+                network->denoiser->sample(b, gap_noise(seed, 40, packed_channels, 32, 48), steps) -
+                b.estimate;
             CHECK(largest(change.slice(2, 0, 16)) == 0);
             CHECK(largest(change.slice(2, 16)) > 1e-3);
             CHECK(change.isfinite().all().item<bool>());
@@ -77,7 +81,9 @@ TEST_CASE("noise has a name: one seed and key, one noise")
 {
     Tensor one = gap_noise(3, 100, packed_channels, 64, 64);
     CHECK(torch::equal(one, gap_noise(3, 100, packed_channels, 64, 64)));
-    for (Tensor other : {gap_noise(4, 100, packed_channels, 64, 64), gap_noise(3, 101, packed_channels, 64, 64), gap_noise(-3, 100, packed_channels, 64, 64)}) {
+    for (Tensor other :
+         {gap_noise(4, 100, packed_channels, 64, 64), gap_noise(3, 101, packed_channels, 64, 64),
+          gap_noise(-3, 100, packed_channels, 64, 64)}) {
         const double correlation = (one * other).mean().item<double>();
         CHECK(std::abs(correlation) < 0.04); // 24576 samples: six standard deviations
     }
@@ -95,7 +101,8 @@ TEST_CASE("noise moves with what it lies on and keeps its strength")
     CHECK(largest(moved.slice(3, 0, 61) - noise.slice(3, 3, 64)) < 1e-3);
     // What comes in at the border is noise like the rest, no drawn-out column.
     CHECK(moved.slice(3, 61).std().item<double>() == Approx(1).margin(0.15));
-    CHECK((moved.slice(3, 62, 63) - moved.slice(3, 63, 64)).std().item<double>() == Approx(std::sqrt(2)).margin(0.3));
+    CHECK((moved.slice(3, 62, 63) - moved.slice(3, 63, 64)).std().item<double>() ==
+          Approx(std::sqrt(2)).margin(0.3));
     Tensor fraction = carry_noise(1, 1, torch::full({1, 2, 64, 64}, 1.0));
     CHECK(fraction.std().item<double>() == Approx(1).margin(0.05));
 }
@@ -109,7 +116,8 @@ TEST_CASE("the diffusion loss alone reaches planner, generator and denoiser")
     std::map<std::string, double> norm;
     for (const auto &p : network->named_parameters())
         if (p.value().grad().defined())
-            norm[p.key().substr(0, p.key().find('.'))] += p.value().grad().square().sum().item<double>();
+            norm[p.key().substr(0, p.key().find('.'))] +=
+                p.value().grad().square().sum().item<double>();
     for (const char *part : {"planner", "generator", "denoiser"})
         CHECK(norm[part] > 1e-12);
 }
@@ -119,16 +127,19 @@ TEST_CASE("the diffusion loss looks at masked frames alone")
     Network network = awake();
     Window w = sliding();
     Output o = network->forward(w.given, w.given_times, w.masked_times);
-    // One frame was masked: one frame is made, scored and differentiated; the given ones are conditions.
+    // One frame was masked: one frame is made, scored and differentiated; the given ones are
+    // conditions.
     REQUIRE(o.frames.size(0) == 1);
     Tensor estimate = o.frames.detach().requires_grad_();
     Bridge b{estimate, o.uncertainty.detach(), o.refined.hidden.detach()};
     train::diffusion(network->denoiser, b, w.truth).loss.backward();
     CHECK(largest(estimate.grad()) > 0);
-    // A masked time that goes to a given frame's: the same frame, no uncertainty, nothing to denoise.
+    // A masked time that goes to a given frame's: the same frame, no uncertainty, nothing to
+    // denoise.
     Output at_given = network->forward(w.given, w.given_times, torch::full({1, 1}, 1e-6f));
     torch::NoGradGuard no_grad;
-    Tensor sample = network->denoiser->sample(at_given.bridge(), gap_noise(1, 1, packed_channels, 64, 64), 2);
+    Tensor sample =
+        network->denoiser->sample(at_given.bridge(), gap_noise(1, 1, packed_channels, 64, 64), 2);
     CHECK(largest(sample - w.given.select(1, 0)) < 1e-3);
 }
 

@@ -32,7 +32,8 @@ double largest(const Tensor &t)
 
 } // namespace
 
-TEST_CASE("the planner holds at least half of the parameters, what plans motion without a second frame apart")
+TEST_CASE("the planner holds at least half of the parameters, what plans motion without a second "
+          "frame apart")
 {
     for (const char *name : {"nano", "small", "base"}) {
         Network network(preset(name));
@@ -56,18 +57,24 @@ TEST_CASE("given tokens do not see masked ones")
         p.add_(0.1 * torch::randn_like(p));
     const int64_t R = 2, M = 3, N = 5;
     Tensor given = torch::randn({1, R * N, 64}), masked = torch::randn({1, M * N, 64});
-    const Rotation gp = rotation(torch::rand({1, R * N, 3}), 32), mp = rotation(torch::rand({1, M * N, 3}), 32);
+    const Rotation gp = rotation(torch::rand({1, R * N, 3}), 32),
+                   mp = rotation(torch::rand({1, M * N, 3}), 32);
     for (bool joint : {false, true}) {
-        auto [g1, m1] = block->forward(given, masked, gp, mp, M, joint, ReferenceAttention::Relaxed, false);
-        auto [g2, m2] = block->forward(given, -masked, gp, mp, M, joint, ReferenceAttention::Relaxed, false);
+        auto [g1, m1] =
+            block->forward(given, masked, gp, mp, M, joint, ReferenceAttention::Relaxed, false);
+        auto [g2, m2] =
+            block->forward(given, -masked, gp, mp, M, joint, ReferenceAttention::Relaxed, false);
         CHECK(largest(g1 - g2) == 0);
         CHECK(largest(m1 - m2) > 0);
         // With the rule switched off they do: the test can fail.
-        auto g3 = block->forward(given, masked, gp, mp, M, joint, ReferenceAttention::Off, false).first;
-        auto g4 = block->forward(given, -masked, gp, mp, M, joint, ReferenceAttention::Off, false).first;
+        auto g3 =
+            block->forward(given, masked, gp, mp, M, joint, ReferenceAttention::Off, false).first;
+        auto g4 =
+            block->forward(given, -masked, gp, mp, M, joint, ReferenceAttention::Off, false).first;
         CHECK(largest(g3 - g4) > 1e-4);
         // What nobody reads is not computed, and that does not show in the masked ones.
-        auto [g5, m5] = block->forward(given, masked, gp, mp, M, joint, ReferenceAttention::Relaxed, true);
+        auto [g5, m5] =
+            block->forward(given, masked, gp, mp, M, joint, ReferenceAttention::Relaxed, true);
         CHECK(torch::equal(g5, given));
         CHECK(torch::equal(m5, m1));
     }
@@ -79,24 +86,29 @@ TEST_CASE("a given frame is read once for all windows")
     Network network = awake();
     Planner &planner = network->planner;
     REQUIRE(planner->reads_alone());
-    Tensor given = footage(1, 3, 48, 64).flatten(0, 1), at = times({0, 8, 16}), masked = times({3, 11});
+    Tensor given = footage(1, 3, 48, 64).flatten(0, 1), at = times({0, 8, 16}),
+           masked = times({3, 11});
     Features features = network->encoder(given);
     const int64_t rows = features.eighth.size(2) / 4;
     const Pairs pairs = make_pairs(at, masked, torch::kCPU);
-    Match match = network->encoder->match(select(features, pairs.before), select(features, pairs.after));
+    Match match =
+        network->encoder->match(select(features, pairs.before), select(features, pairs.after));
     Tensor tokens = planner->tokenize(features.eighth);
     auto plan = [&](const PlannerImpl::Reading *reading) {
-        return planner->forward(tokens, reading, match, pairs, at, masked, rows, false).motion.velocity;
+        return planner->forward(tokens, reading, match, pairs, at, masked, rows, false)
+            .motion.velocity;
     };
     const PlannerImpl::Reading all = planner->read(tokens, rows);
     CHECK(torch::equal(plan(&all), plan(nullptr)));
-    // One by one, with nothing known of the window: the same but for the rounding of other batch shapes.
+    // One by one, with nothing known of the window: the same but for the rounding of other batch
+    // shapes.
     PlannerImpl::Reading one_by_one(all.size());
     for (int64_t f = 0; f < 3; f++) {
         const PlannerImpl::Reading one = planner->read(tokens.slice(0, f, f + 1), rows);
         for (size_t i = 0; i < one.size(); i++) {
             BlockImpl::Memory &to = one_by_one[i];
-            to.k = f ? at::cat({to.k, one[i].k}) : one[i].k, to.v = f ? at::cat({to.v, one[i].v}) : one[i].v;
+            to.k = f ? at::cat({to.k, one[i].k}) : one[i].k,
+            to.v = f ? at::cat({to.v, one[i].v}) : one[i].v;
         }
     }
     CHECK(largest(plan(&one_by_one) - plan(nullptr)) < 1e-3); // pixels
@@ -104,7 +116,9 @@ TEST_CASE("a given frame is read once for all windows")
     PlannerImpl::Reading other = all;
     other[0].v = -other[0].v;
     CHECK(largest(plan(&other) - plan(nullptr)) > 1e-2);
-    const Tensor later = planner->forward(tokens, &all, match, pairs, times({0, 8, 20}), masked, rows, false).motion.velocity;
+    const Tensor later =
+        planner->forward(tokens, &all, match, pairs, times({0, 8, 20}), masked, rows, false)
+            .motion.velocity;
     CHECK(largest(later.slice(0, 0, 1) - plan(&all).slice(0, 0, 1)) > 1e-4);
 }
 
@@ -126,7 +140,8 @@ TEST_CASE("a batch of two equals two of one")
     torch::NoGradGuard no_grad;
     Network network = awake();
     Tensor given = footage(2, 2, 48, 64), at = times({0, 4});
-    Output two = network->forward(given, at.expand({2, 2}).contiguous(), times({1, 2}).expand({2, 2}).contiguous());
+    Output two = network->forward(given, at.expand({2, 2}).contiguous(),
+                                  times({1, 2}).expand({2, 2}).contiguous());
     for (int64_t i = 0; i < 2; i++) {
         Output one = network->forward(given.slice(0, i, i + 1), at, times({1, 2}));
         auto difference = [i](const Tensor &of_two, const Tensor &of_one) {
@@ -135,7 +150,10 @@ TEST_CASE("a batch of two equals two of one")
         // Pixels a gap, of motions of up to 40; the two find their matches by different code.
         CHECK(largest(difference(two.refined.half.velocity, one.refined.half.velocity)) < 1e-3);
         // A pixel sampled just at the frame's edge may fall on either side of it.
-        CHECK((difference(two.frames, one.frames).abs() > 1e-4).to(torch::kFloat32).mean().item<double>() < 1e-3);
+        CHECK((difference(two.frames, one.frames).abs() > 1e-4)
+                  .to(torch::kFloat32)
+                  .mean()
+                  .item<double>() < 1e-3);
     }
 }
 
@@ -178,7 +196,8 @@ TEST_CASE("any positions of the window can be given")
         if (given.empty() || masked.empty())
             continue;
         INFO(given.size() << " given, " << masked.size() << " masked");
-        Output o = network->forward(footage(1, static_cast<int64_t>(given.size()), 32, 32), times(given), times(masked));
+        Output o = network->forward(footage(1, static_cast<int64_t>(given.size()), 32, 32),
+                                    times(given), times(masked));
         REQUIRE(o.frames.size(0) == static_cast<int64_t>(masked.size()));
         CHECK(torch::isfinite(o.frames).all().item<bool>());
     }
@@ -197,7 +216,8 @@ TEST_CASE("matching alone, untrained, finds where a picture has gone")
     Tensor inside = m.forward.slice(2, 4, 20).slice(3, 8, 24);
     CHECK(std::abs(inside.select(1, 0).mean().item<double>() + 24) < 2);
     CHECK(std::abs(inside.select(1, 1).mean().item<double>()) < 2);
-    Features other = network->encoder(resize(torch::randn({1, packed_channels, 24, 32}) * 0.5, 96, 128));
+    Features other =
+        network->encoder(resize(torch::randn({1, packed_channels, 24, 32}) * 0.5, 96, 128));
     INFO(unlikeness(a, b) << " moved, " << unlikeness(a, other) << " another picture");
     CHECK(unlikeness(a, other) > unlikeness(a, b) + 0.2);
 }
@@ -207,11 +227,14 @@ TEST_CASE("with the match off none of it reaches the plan")
     torch::NoGradGuard no_grad;
     Network network = awake();
     Tensor wide = footage(1, 1, 64, 96).squeeze(0);
-    Tensor given = at::stack({wide.slice(3, 0, 64), wide.slice(3, 16, 80)}, 1); // 32 luma pixels apart
+    Tensor given =
+        at::stack({wide.slice(3, 0, 64), wide.slice(3, 16, 80)}, 1); // 32 luma pixels apart
     Ablation off;
     off.no_match = true;
     auto seed = [&](const Ablation &a) {
-        return largest(network->forward(given, times({0, 2}), times({1}), false, Sampling::Bicubic, a).plan.seed);
+        return largest(
+            network->forward(given, times({0, 2}), times({1}), false, Sampling::Bicubic, a)
+                .plan.seed);
     };
     CHECK(seed({}) > 8);
     CHECK(seed(off) == 0);
@@ -223,13 +246,19 @@ TEST_CASE("references are the nearest on either side")
     CHECK(r.index == std::array<int, 2>{1, 2});
     CHECK(r.distance[0] == -0.25);
     CHECK(r.distance[1] == 0.75);
-    r = choose_references({0, 4, 8}, 10); // beyond the last: a pair far enough apart to tell the motion
+    r = choose_references({0, 4, 8},
+                          10); // beyond the last: a pair far enough apart to tell the motion
     CHECK(r.index == std::array<int, 2>{0, 2});
     CHECK(r.distance[1] == -0.25);
     std::vector<double> row;
     for (int k = 0; k <= 12; k++)
         row.push_back(k);
-    for (auto [time, first, second] : {std::tuple{13., 8, 12}, {16., 8, 12}, {20., 4, 12}, {99., 0, 12}, {-1., 0, 4}, {-7., 0, 7}}) {
+    for (auto [time, first, second] : {std::tuple{13., 8, 12},
+                                       {16., 8, 12},
+                                       {20., 4, 12},
+                                       {99., 0, 12},
+                                       {-1., 0, 4},
+                                       {-7., 0, 7}}) {
         INFO(time);
         CHECK(choose_references(row, time).index == std::array<int, 2>{first, second});
     }
@@ -284,11 +313,18 @@ TEST_CASE("a broken checkpoint is refused in one sentence")
     CHECK(refused(file(R"({"a":{"dtype":"F33","shape":[1],"data_offsets":[0,4]}})", four)));
     CHECK(refused(file(R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}})", four)));
     CHECK(refused(file(R"({"a":{"dtype":"F32","shape":[1.5],"data_offsets":[0,4]}})", four)));
-    CHECK(refused(file(R"({"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}})", "")));
+    CHECK(refused(
+        file(R"({"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}})", "")));
     CHECK(refused(file(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}})", four)));
-    CHECK(refused(file(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}})", "xxx")));
-    CHECK(refused(file(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"U8","shape":[1],"data_offsets":[2,3]}})", "xxx")));
-    CHECK(refused(file(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})", "x")));
+    CHECK(refused(file(
+        R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}})",
+        "xxx")));
+    CHECK(refused(file(
+        R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"U8","shape":[1],"data_offsets":[2,3]}})",
+        "xxx")));
+    CHECK(refused(file(
+        R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})",
+        "x")));
 
     // Cut anywhere, or with one byte changed: an error or a file that reads, never a crash.
     Network network(preset("nano"));

@@ -1,7 +1,8 @@
-// The motion sampler: what it promises of seeds, steering and time, and that flow matching teaches it.
+// The motion sampler: what it promises of seeds, steering and time, and that flow matching teaches
+// it.
 #include "engine/single_image.h"
-#include "network/checkpoint.h"
 #include "mardini.h"
+#include "network/checkpoint.h"
 #include "train/flow_matching.h"
 #include "train/masks.h"
 #include "train/optimizer.h"
@@ -26,13 +27,16 @@ Tensor picture(int64_t h, int64_t w)
     return resize(torch::randn({1, packed_channels, h / 4, w / 4}) * 0.4, h, w);
 }
 
-/// A window in which everything slides by `x`, `y` luma pixels a position around a frame given at `anchor`.
+/// A window in which everything slides by `x`, `y` luma pixels a position around a frame given at
+/// `anchor`.
 Batch sliding(double x, double y, double anchor)
 {
     Tensor world = resize(torch::randn({1, packed_channels, 24, 24}) * 0.4, 192, 192);
     auto shown = [&](double position) { // luma pixels are half of packed ones
-        return world.slice(2, 64 - std::llround(y * position / 2)).slice(2, 0, 64)
-            .slice(3, 64 - std::llround(x * position / 2)).slice(3, 0, 64);
+        return world.slice(2, 64 - std::llround(y * position / 2))
+            .slice(2, 0, 64)
+            .slice(3, 64 - std::llround(x * position / 2))
+            .slice(3, 0, 64);
     };
     Batch b;
     const std::vector<double> keys = key_positions(anchor);
@@ -74,8 +78,10 @@ TEST_CASE("an untrained sampler says so, and predicts no motion")
     Network network(preset("nano"));
     CHECK_FALSE(network->sampler->is_trained());
     CHECK(awake()->sampler->is_trained());
-    Tensor times = torch::tensor({-8.f, -4.f, 4.f, 8.f}).unsqueeze(0), x = torch::randn({1, 4, 2, 8, 12});
-    Tensor clean = network->sampler(torch::randn({1, 24, 128}), 4, times, x, torch::rand({1, 4}), torch::zeros({1, 2}));
+    Tensor times = torch::tensor({-8.f, -4.f, 4.f, 8.f}).unsqueeze(0),
+           x = torch::randn({1, 4, 2, 8, 12});
+    Tensor clean = network->sampler(torch::randn({1, 24, 128}), 4, times, x, torch::rand({1, 4}),
+                                    torch::zeros({1, 2}));
     CHECK(clean.sizes() == x.sizes());
     CHECK(clean.abs().max().item<double>() == 0);
 }
@@ -85,15 +91,19 @@ TEST_CASE("one name gives one motion, another gives another, and its amount is t
     c10::InferenceMode inference;
     Network network = awake();
     const Tensor still = picture(128, 224); // larger than motion is sampled at
-    auto sampled = [&](MotionWish wish, double anchor = 8) { return sample_motion(network, still, 250, 448, anchor, wish); };
+    auto sampled = [&](MotionWish wish, double anchor = 8) {
+        return sample_motion(network, still, 250, 448, anchor, wish);
+    };
     const Drift one = sampled({1, 0, 3, 100});
     REQUIRE(one.times == std::vector<double>{-8, -4, 4, 8});
     CHECK(torch::equal(one.velocity, sampled({1, 0, 3, 100}).velocity));
     for (MotionWish other : {MotionWish{1, 0, 4, 100}, MotionWish{1, 0, 3, 101}})
         CHECK((sampled(other).velocity - one.velocity).abs().mean().item<double>() > 0.01);
     CHECK(sampled({0, 0, 3, 100}).velocity.abs().max().item<double>() == 0);
-    for (double amount : {0.5, 1.0, 3.0}) { // hundredths of the picture's shorter side, padding apart
-        const double speed = sampled({amount, 0, 3, 100}).velocity.square().sum(1).mean().sqrt().item<double>();
+    for (double amount :
+         {0.5, 1.0, 3.0}) { // hundredths of the picture's shorter side, padding apart
+        const double speed =
+            sampled({amount, 0, 3, 100}).velocity.square().sum(1).mean().sqrt().item<double>();
         CHECK(std::abs(speed - 2.5 * amount) < 1e-3);
     }
     CHECK(sampled({1, 0, 3, 100}, 0).times == std::vector<double>{4, 8, 12, 16});
@@ -110,7 +120,8 @@ TEST_CASE("between key positions velocity is interpolated, beyond them kept")
         CHECK(m.velocity.min().item<double>() == m.velocity.max().item<double>());
         return m.velocity.max().item<double>();
     };
-    for (auto [time, expected] : {std::pair(-8, 0.0), {-4, 1}, {4, 2}, {8, 3}, {0, 1.5}, {-6, 0.5}, {-12, 0}, {9, 3}})
+    for (auto [time, expected] :
+         {std::pair(-8, 0.0), {-4, 1}, {4, 2}, {8, 3}, {0, 1.5}, {-6, 0.5}, {-12, 0}, {9, 3}})
         CHECK(std::abs(at(time) - expected) < 1e-6);
 }
 
@@ -120,7 +131,8 @@ TEST_CASE("of one given frame it is known which pixels it does not show")
     const Tensor given = picture(64, 96); // 128 x 192 luma
     Tensor velocity = torch::zeros({1, 2, 64, 96});
     auto bridge = [&](double time, int64_t height = 128, int64_t width = 192) {
-        const Pairs pairs = make_pairs(torch::zeros({1, 1}), torch::full({1, 1}, time, torch::kFloat32), torch::kCPU);
+        const Pairs pairs = make_pairs(torch::zeros({1, 1}),
+                                       torch::full({1, 1}, time, torch::kFloat32), torch::kCPU);
         return bridge_alone(given, height, width, motion_alone(velocity), pairs, 12);
     };
     const Bridge still = bridge(8);
@@ -128,18 +140,21 @@ TEST_CASE("of one given frame it is known which pixels it does not show")
     CHECK(still.uncertainty.max().item<double>() == 0);
     CHECK(still.hidden.sizes() == torch::IntArrayRef({1, 12, 32, 48}));
 
-    velocity.select(1, 0).fill_(3); // all moves to the right: what comes in from the left nobody has seen
-    const Bridge pan = bridge(8);   // by 24 luma pixels, 12 of these
+    velocity.select(1, 0).fill_(
+        3); // all moves to the right: what comes in from the left nobody has seen
+    const Bridge pan = bridge(8); // by 24 luma pixels, 12 of these
     CHECK((pan.estimate.slice(3, 12) - given.slice(3, 0, 84)).abs().max().item<double>() < 1e-4);
     CHECK(pan.uncertainty.slice(3, 12).max().item<double>() == 0);
     CHECK(pan.uncertainty.slice(3, 0, 8).min().item<double>() > 0.0999);
     CHECK((pan.uncertainty.slice(3, 1, 13) <= pan.uncertainty.slice(3, 0, 12)).all().item<bool>());
-    CHECK(torch::equal(bridge(-8).uncertainty.slice(3, 0, 84), torch::zeros({1, 1, 64, 84}))); // the other way in time
+    CHECK(torch::equal(bridge(-8).uncertainty.slice(3, 0, 84),
+                       torch::zeros({1, 1, 64, 84}))); // the other way in time
     CHECK(bridge(-8).uncertainty.slice(3, 88).min().item<double>() > 0.0999);
     // Padding is not shown either.
     CHECK(bridge(-8, 128, 180).uncertainty.slice(3, 82, 90).min().item<double>() > 0.08);
 
-    Tensor x = (2 * torch::arange(96, torch::kFloat32) - 95).view({1, 1, 1, 96}).expand({1, 1, 64, 96});
+    Tensor x =
+        (2 * torch::arange(96, torch::kFloat32) - 95).view({1, 1, 1, 96}).expand({1, 1, 64, 96});
     velocity.zero_();
     velocity.slice(1, 0, 1) = 0.04 * x; // everything draws apart, a little: nothing is torn
     CHECK(bridge(8).uncertainty.max().item<double>() == 0);
@@ -161,8 +176,10 @@ TEST_CASE("a camera is put in the place of the sampled one")
         return d.velocity;
     };
     CHECK(torch::equal(steered(MARDINI_CAMERA_SAMPLED), sampled.velocity));
-    Tensor x = (20 * (torch::arange(14, torch::kFloat32) + 0.5)).view({1, 1, 1, 14}).expand({1, 1, 8, 14});
-    Tensor y = (18 * (torch::arange(8, torch::kFloat32) + 0.5)).view({1, 1, 8, 1}).expand({1, 1, 8, 14});
+    Tensor x =
+        (20 * (torch::arange(14, torch::kFloat32) + 0.5)).view({1, 1, 1, 14}).expand({1, 1, 8, 14});
+    Tensor y =
+        (18 * (torch::arange(8, torch::kFloat32) + 0.5)).view({1, 1, 8, 1}).expand({1, 1, 8, 14});
     const Tensor still = steered(MARDINI_CAMERA_STILL);
     for (const Tensor &slope : {torch::ones_like(x), x - x.mean(), y - y.mean()})
         CHECK((still * slope).mean({2, 3}).abs().max().item<double>() < 1e-3);
@@ -175,7 +192,9 @@ TEST_CASE("a camera is put in the place of the sampled one")
             const Tensor v = (steered(camera) - still).slice(0, k, k + 1);
             return torch::cat({x - t * v.slice(1, 0, 1), y - t * v.slice(1, 1, 2)}, 1);
         };
-        auto is = [](const Tensor &a, const Tensor &b) { return (a - b).abs().max().item<double>() < 1e-3; };
+        auto is = [](const Tensor &a, const Tensor &b) {
+            return (a - b).abs().max().item<double>() < 1e-3;
+        };
         INFO("at " << t);
         CHECK(is(shown_from(MARDINI_CAMERA_PAN_LEFT), torch::cat({x - 2 * t, y}, 1)));
         CHECK(is(shown_from(MARDINI_CAMERA_PAN_RIGHT), torch::cat({x + 2 * t, y}, 1)));
@@ -186,8 +205,10 @@ TEST_CASE("a camera is put in the place of the sampled one")
         CHECK(is(shown_from(MARDINI_CAMERA_ZOOM_IN), larger * std::exp(-rate * t)));
         CHECK(is(shown_from(MARDINI_CAMERA_ZOOM_OUT), larger * std::exp(rate * t)));
         const double c = std::cos(rate * t), s = std::sin(rate * t);
-        CHECK(is(shown_from(MARDINI_CAMERA_ROLL_LEFT), torch::cat({c * x + s * y, c * y - s * x}, 1))); // clockwise, y down
-        CHECK(is(shown_from(MARDINI_CAMERA_ROLL_RIGHT), torch::cat({c * x - s * y, c * y + s * x}, 1)));
+        CHECK(is(shown_from(MARDINI_CAMERA_ROLL_LEFT),
+                 torch::cat({c * x + s * y, c * y - s * x}, 1))); // clockwise, y down
+        CHECK(is(shown_from(MARDINI_CAMERA_ROLL_RIGHT),
+                 torch::cat({c * x - s * y, c * y + s * x}, 1)));
     }
 }
 
@@ -221,7 +242,8 @@ TEST_CASE("flow matching sees the true motion, and teaches the sampler alone")
     auto right_and_left = [](int64_t times) {
         const Batch right = sliding(3, 0, 8), left = sliding(-3, 0, 8);
         Batch both;
-        for (auto field : {&Batch::given, &Batch::masked, &Batch::given_times, &Batch::masked_times})
+        for (auto field :
+             {&Batch::given, &Batch::masked, &Batch::given_times, &Batch::masked_times})
             both.*field = torch::cat({right.*field, left.*field}).repeat_interleave(times, 0);
         return both;
     };
@@ -244,9 +266,11 @@ TEST_CASE("flow matching sees the true motion, and teaches the sampler alone")
     CHECK(after > 0.6);
     torch::NoGradGuard no_grad;
     for (int64_t seed = 0; seed < 8; seed++) {
-        const Drift d = sample_motion(network, sliding(3, 0, 8).given[0], 128, 128, 8, {1, 0, seed, 0});
+        const Drift d =
+            sample_motion(network, sliding(3, 0, 8).given[0], 128, 128, 8, {1, 0, seed, 0});
         const Tensor across = d.velocity.select(1, 0), down = d.velocity.select(1, 1);
         CHECK(across.abs().mean().item<double>() > 2 * down.abs().mean().item<double>());
-        CHECK(across.mean({1, 2}).abs().mean().item<double>() > 0.7 * across.abs().mean().item<double>()); // as a whole
+        CHECK(across.mean({1, 2}).abs().mean().item<double>() >
+              0.7 * across.abs().mean().item<double>()); // as a whole
     }
 }

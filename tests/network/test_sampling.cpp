@@ -1,6 +1,6 @@
 // Sampling steps through the engine and the filter: what they change, and what they leave alone.
-#include "network/checkpoint.h"
 #include "engine_abi.h"
+#include "network/checkpoint.h"
 #include "support/ffmpeg.h"
 
 #include "support/catch.h"
@@ -9,7 +9,8 @@ using namespace mardini;
 
 namespace {
 
-/// A checkpoint of a nano whose zero-initialised parts are woken, the denoiser too unless it is to be left out.
+/// A checkpoint of a nano whose zero-initialised parts are woken, the denoiser too unless it is to
+/// be left out.
 std::string checkpoint(bool denoiser)
 {
     torch::manual_seed(7);
@@ -19,7 +20,8 @@ std::string checkpoint(bool denoiser)
         if (denoiser || p.key().rfind("denoiser.", 0) != 0)
             p.value().add_(0.02 * torch::randn_like(p.value()));
     network->generator->head3->bias.slice(0, -1) += 2; // unsure by some sixteen codes
-    const std::string path = ffmpeg::scratch(denoiser ? "sampling.safetensors" : "no-denoiser.safetensors");
+    const std::string path =
+        ffmpeg::scratch(denoiser ? "sampling.safetensors" : "no-denoiser.safetensors");
     save_network(path, network, torch::kFloat32);
     return path;
 }
@@ -35,7 +37,8 @@ struct Picture {
             for (int y = 0; y < height; y++)
                 for (int x = 0; x < width; x++) {
                     const int u = x < width / 2 ? x : x + (p ? shift / 2 : shift);
-                    planes[p].push_back(static_cast<uint8_t>(90 + 60 * std::sin(0.21 * u) * std::cos(0.13 * y) + u * 7 % 11));
+                    planes[p].push_back(static_cast<uint8_t>(
+                        90 + 60 * std::sin(0.21 * u) * std::cos(0.13 * y) + u * 7 % 11));
                 }
             frame.data[p] = planes[p].data();
             frame.stride[p] = width;
@@ -70,7 +73,9 @@ public:
         settings.precision = MARDINI_PRECISION_FP32;
         settings.steps = steps;
         settings.seed = seed;
-        settings.log = [](void *opaque, int, const char *line) { static_cast<Run *>(opaque)->said += line + std::string("\n"); };
+        settings.log = [](void *opaque, int, const char *line) {
+            static_cast<Run *>(opaque)->said += line + std::string("\n");
+        };
         settings.log_opaque = this;
         code = functions->open(&engine, &settings, path.c_str(), &format);
         if (code == 0) {
@@ -89,7 +94,9 @@ public:
         std::vector<MardiniFrame> frames;
         for (const Picture &picture : out)
             frames.push_back(picture.frame);
-        const MardiniWindow window = {2, ids, times, static_cast<int>(masked.size()), masked.data(), keys.data(), frames.data(), nullptr};
+        const MardiniWindow window = {
+            2,           ids,           times,  static_cast<int>(masked.size()), masked.data(),
+            keys.data(), frames.data(), nullptr};
         return functions->make(engine, &window, 1);
     }
     void close()
@@ -149,7 +156,8 @@ TEST_CASE("any number of steps: the planner once a window, and frames made alone
         REQUIRE(without.make(times, plain) == 0);
         for (int i = 0; i < 3; i++) {
             REQUIRE(by_one.make({times[i]}, alone) == 0);
-            CHECK(alone[0].difference(made[i], 0, Picture::w) <= 1); // products of other shapes round differently
+            CHECK(alone[0].difference(made[i], 0, Picture::w) <=
+                  1); // products of other shapes round differently
             CHECK_FALSE(made[i] == plain[i]);
             // What is not a number would be stored as the middle or an end of the range.
             CHECK(made[i].difference(plain[i], 0, Picture::w) < 100);
@@ -166,7 +174,8 @@ TEST_CASE("the same steps in bf16 and at a reduced motion resolution")
         const ffmpeg::Clip given = ffmpeg::graph(source), plain = ffmpeg::graph(source + filter);
         for (const char *precision : {"fp32", "bf16"}) {
             const std::string sampling = filter + ":steps=2:precision=" + precision;
-            const ffmpeg::Clip one = ffmpeg::graph(source + sampling + ":seed=1"), two = ffmpeg::graph(source + sampling + ":seed=2");
+            const ffmpeg::Clip one = ffmpeg::graph(source + sampling + ":seed=1"),
+                               two = ffmpeg::graph(source + sampling + ":seed=2");
             INFO(size << " " << precision << "\n" << one.output.err);
             CHECK(one.output.err == "");
             REQUIRE(one.frames.size() == 5);
@@ -184,7 +193,8 @@ TEST_CASE("the same steps in bf16 and at a reduced motion resolution")
 
 TEST_CASE("sampled: a piece with its neighbours equals the whole, a still clip its own codes")
 {
-    const std::string filter = ",mardini=mode=slowmo:factor=3:scd=none:steps=2:seed=5:model='" + checkpoint(true) + "'";
+    const std::string filter =
+        ",mardini=mode=slowmo:factor=3:scd=none:steps=2:seed=5:model='" + checkpoint(true) + "'";
     const std::string source = "testsrc2=s=64x48:r=24,trim=end_frame=8";
     const ffmpeg::Clip whole = ffmpeg::graph(source + filter);
     const ffmpeg::Clip piece = ffmpeg::graph(source + ",trim=start_frame=2:end_frame=7" + filter);
@@ -193,7 +203,8 @@ TEST_CASE("sampled: a piece with its neighbours equals the whole, a still clip i
     REQUIRE(piece.frames.size() == 13);
     for (size_t k = 3; k <= 9; k++)
         CHECK(piece.frames[k].hash == whole.frames[k + 6].hash);
-    const std::string still = "testsrc2=s=64x48:r=24,trim=end_frame=1,loop=loop=2:size=1:start=0,setpts=N/24/TB";
+    const std::string still =
+        "testsrc2=s=64x48:r=24,trim=end_frame=1,loop=loop=2:size=1:start=0,setpts=N/24/TB";
     const ffmpeg::Clip out = ffmpeg::graph(still + filter);
     REQUIRE(out.frames.size() == 7);
     for (const ffmpeg::Frame &frame : out.frames)
@@ -205,7 +216,8 @@ TEST_CASE("steps without a trained denoiser are refused in one sentence")
     const std::string path = checkpoint(false);
     Run run(path, 2, 0);
     CHECK(run.code == MARDINI_ERR(ENOSYS));
-    CHECK(run.said == "steps=2 was asked for, but \"" + path + "\" has no trained denoiser; use steps=0.\n");
+    CHECK(run.said ==
+          "steps=2 was asked for, but \"" + path + "\" has no trained denoiser; use steps=0.\n");
     std::vector<Picture> made(1);
     Run plain(path, -1, 0);
     CHECK(plain.code == 0);

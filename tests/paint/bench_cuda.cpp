@@ -1,8 +1,9 @@
-// New frames a second on a CUDA device, and what the device itself allows; a table in Markdown. No test: scripts/check-cuda
-// builds and runs it, as
-//   bench_cuda MODEL...    each a checkpoint or the name of a preset, whose weights are then random: speed is the same
-#include "network/checkpoint.h"
+// New frames a second on a CUDA device, and what the device itself allows; a table in Markdown. No
+// test: scripts/check-cuda builds and runs it, as
+//   bench_cuda MODEL...    each a checkpoint or the name of a preset, whose weights are then
+//   random: speed is the same
 #include "engine_abi.h"
+#include "network/checkpoint.h"
 
 #include <torch/cuda.h>
 #include <torch/types.h>
@@ -35,10 +36,12 @@ struct Clip {
         size = int64_t{width} * height * 3 / 2;
         // Smooth enough to be matched, and moving.
         torch::manual_seed(1);
-        Tensor noise = resize(torch::rand({1, 1, height / 8, width / 8 + 4}), height * 3 / 2, width + 16);
+        Tensor noise =
+            resize(torch::rand({1, 1, height / 8, width / 8 + 4}), height * 3 / 2, width + 16);
         memory = torch::empty({9, size}, torch::TensorOptions(torch::kUInt8).device(device));
         for (int i = 0; i < 2; i++)
-            memory[i].copy_((noise[0][0].slice(1, 16 * i, 16 * i + width) * 255).to(torch::kUInt8).flatten());
+            memory[i].copy_(
+                (noise[0][0].slice(1, 16 * i, 16 * i + width) * 255).to(torch::kUInt8).flatten());
     }
     MardiniFrame at(int i) const
     {
@@ -56,7 +59,8 @@ struct Clip {
     Tensor memory;
 };
 
-/// Seconds a made frame of 8x slow motion: one given frame in, seven out, again and again. Below 0: refused.
+/// Seconds a made frame of 8x slow motion: one given frame in, seven out, again and again. Below 0:
+/// refused.
 double measure(const std::string &model, int width, int height, bool on_card, int steps)
 {
     const Clip clip(width, height, on_card);
@@ -116,7 +120,8 @@ std::string checkpoint(const std::string &model)
     if (model.find('/') != std::string::npos)
         return model;
     const char *folder = std::getenv("TMPDIR");
-    const std::string path = std::string(folder ? folder : "/tmp") + "/bench-" + model + ".safetensors";
+    const std::string path =
+        std::string(folder ? folder : "/tmp") + "/bench-" + model + ".safetensors";
     torch::manual_seed(3);
     Network network(preset(model));
     save_network(path, network, torch::kFloat32);
@@ -132,13 +137,15 @@ int main(int argc, char **argv)
         return 1;
     }
     torch::NoGradGuard no_grad;
-    const Tensor from = torch::ones({int64_t{1} << 28}, torch::kCUDA), to = torch::empty_like(from); // 1 GiB
+    const Tensor from = torch::ones({int64_t{1} << 28}, torch::kCUDA),
+                 to = torch::empty_like(from); // 1 GiB
     auto copy = [&] {
         for (int i = 0; i < 20; i++)
             to.copy_(from);
     };
     copy();
-    std::printf("device to device copy: %.0f GB/s, read and written\n", 2 * 20 * 4.0 * from.numel() / seconds(copy) / 1e9);
+    std::printf("device to device copy: %.0f GB/s, read and written\n",
+                2 * 20 * 4.0 * from.numel() / seconds(copy) / 1e9);
     const auto half = torch::TensorOptions(torch::kCUDA).dtype(torch::kBFloat16);
     const Tensor a = torch::randn({8192, 8192}, half), b = torch::randn({8192, 8192}, half);
     auto multiply = [&] {
@@ -146,16 +153,19 @@ int main(int argc, char **argv)
             torch::mm(a, b);
     };
     multiply();
-    std::printf("bf16 product of 8192: %.0f TFLOP/s\n\n", 10 * 2 * 8192.0 * 8192 * 8192 / seconds(multiply) / 1e12);
+    std::printf("bf16 product of 8192: %.0f TFLOP/s\n\n",
+                10 * 2 * 8192.0 * 8192 * 8192 / seconds(multiply) / 1e12);
 
-    std::printf("| network | size | frames | steps | ms a new frame | new frames a second |\n|---|---|---|---|---|---|\n");
+    std::printf("| network | size | frames | steps | ms a new frame | new frames a second "
+                "|\n|---|---|---|---|---|---|\n");
     for (int i = 1; i < argc; i++) {
         const std::string path = checkpoint(argv[i]), name = path.substr(path.rfind('/') + 1);
         for (auto [w, h] : {std::pair(1280, 720), std::pair(1920, 1080), std::pair(3840, 2160)}) {
             for (bool on_card : {true, false}) {
                 for (int steps : {0, 1}) {
                     const double time = measure(path, w, h, on_card, steps);
-                    std::printf("| %s | %dx%d | %s | %d | ", name.c_str(), w, h, on_card ? "on the card" : "in host memory", steps);
+                    std::printf("| %s | %dx%d | %s | %d | ", name.c_str(), w, h,
+                                on_card ? "on the card" : "in host memory", steps);
                     if (time < 0)
                         std::printf("refused | |\n");
                     else

@@ -1,7 +1,7 @@
-// What runs on a CUDA device, run on the processor by loops: our kernels' arithmetic and the painter that calls them,
-// against the processor's own pass. tests/test_cuda.cpp does it on a card.
-#include "paint/cuda.h"
+// What runs on a CUDA device, run on the processor by loops: our kernels' arithmetic and the
+// painter that calls them, against the processor's own pass. tests/test_cuda.cpp does it on a card.
 #include "network/compose.h"
+#include "paint/cuda.h"
 
 #include "support/catch.h"
 #include "support/formats.h"
@@ -13,8 +13,8 @@ using namespace mardini;
 
 namespace {
 
-/// The kernels as loops. Downloads arrive when they are waited for, as late as a card may deliver them; the caller's
-/// memory may be of another context, which only copies reach.
+/// The kernels as loops. Downloads arrive when they are waited for, as late as a card may deliver
+/// them; the caller's memory may be of another context, which only copies reach.
 class Loops : public Device {
 public:
     bool multiplies_bf16() const override { return false; }
@@ -38,7 +38,8 @@ public:
     }
     void plane(const PlaneScene &p) override
     {
-        each(std::max(p.end - p.begin, 0), p.out.width, [&](int y, int x) { plane_sample(p, p.begin + y, x); });
+        each(std::max(p.end - p.begin, 0), p.out.width,
+             [&](int y, int x) { plane_sample(p, p.begin + y, x); });
     }
 
     void *allocate_pinned(size_t bytes) override
@@ -51,8 +52,15 @@ public:
         num_pinned--;
         std::free(memory);
     }
-    void upload(int slot, void *to, const void *pinned, size_t bytes) override { put_off(slot, to, pinned, bytes); deliver(slot); }
-    void download(int slot, void *pinned, const void *from, size_t bytes) override { put_off(slot, pinned, from, bytes); }
+    void upload(int slot, void *to, const void *pinned, size_t bytes) override
+    {
+        put_off(slot, to, pinned, bytes);
+        deliver(slot);
+    }
+    void download(int slot, void *pinned, const void *from, size_t bytes) override
+    {
+        put_off(slot, pinned, from, bytes);
+    }
     void wait(int slot) override { deliver(slot); }
 
     bool shares_memory() const override { return is_own_context; }
@@ -66,7 +74,8 @@ public:
     inline static int num_pinned = 0;
 
 private:
-    template <class Body> static void each(int rows, int columns, const Body &body)
+    template <class Body>
+    static void each(int rows, int columns, const Body &body)
     {
         for (int y = 0; y < rows; y++)
             for (int x = 0; x < columns; x++)
@@ -118,21 +127,25 @@ struct Picture {
     {
         const bool shared = geometry.format.interleaved && geometry.is_chroma(p);
         const int64_t bytes = geometry.format.depth > 8 ? 2 : 1;
-        return frame.data[shared ? 1 : p] + y * frame.stride[shared ? 1 : p] + (shared ? 2 * x + p - 1 : x) * bytes;
+        return frame.data[shared ? 1 : p] + y * frame.stride[shared ? 1 : p] +
+               (shared ? 2 * x + p - 1 : x) * bytes;
     }
     int word(int p, int64_t y, int64_t x) const
     {
-        return geometry.format.depth > 8 ? *reinterpret_cast<uint16_t *>(at(p, y, x)) : *at(p, y, x);
+        return geometry.format.depth > 8 ? *reinterpret_cast<uint16_t *>(at(p, y, x))
+                                         : *at(p, y, x);
     }
     int code(int p, int64_t y, int64_t x) const { return word(p, y, x) >> geometry.format.shift; }
     void set(int p, int64_t y, int64_t x, int code)
     {
         if (geometry.format.depth > 8)
-            *reinterpret_cast<uint16_t *>(at(p, y, x)) = static_cast<uint16_t>(code << geometry.format.shift);
+            *reinterpret_cast<uint16_t *>(at(p, y, x)) =
+                static_cast<uint16_t>(code << geometry.format.shift);
         else
             *at(p, y, x) = static_cast<uint8_t>(code);
     }
-    template <class Body> void each(const Body &body) const
+    template <class Body>
+    void each(const Body &body) const
     {
         for (int p = 0; p < geometry.num_planes; p++)
             for (int64_t y = 0; y < geometry.plane_height(p); y++)
@@ -158,19 +171,24 @@ struct Picture {
 int difference(const Picture &a, const Picture &b)
 {
     int most = 0;
-    a.each([&](int p, int64_t y, int64_t x) { most = std::max(most, std::abs(a.code(p, y, x) - b.code(p, y, x))); });
+    a.each([&](int p, int64_t y, int64_t x) {
+        most = std::max(most, std::abs(a.code(p, y, x) - b.code(p, y, x)));
+    });
     return most;
 }
 
 /// Two frames and what is painted between them; the left half of both is equal.
 struct Task {
-    explicit Task(const MardiniFormat &format, int side = motion_side) : g(format, side), before(g), after(g)
+    explicit Task(const MardiniFormat &format, int side = motion_side)
+        : g(format, side), before(g), after(g)
     {
         torch::manual_seed(5);
         const int most = (1 << format.depth) - 1;
         for (int p = 0; p < g.num_planes; p++) {
             const int64_t H = g.plane_height(p), W = g.plane_width(p);
-            auto texture = [&] { return resize(torch::rand({1, 1, H / 6 + 2, W / 6 + 2}), H, W)[0][0].contiguous(); };
+            auto texture = [&] {
+                return resize(torch::rand({1, 1, H / 6 + 2, W / 6 + 2}), H, W)[0][0].contiguous();
+            };
             const Tensor a = texture(), b = texture();
             for (int64_t y = 0; y < H; y++) {
                 for (int64_t x = 0; x < W; x++) {
@@ -190,7 +208,8 @@ struct Task {
         painting.motion = {field(2, 9), field(4, 2), field(4, 1), field(1, 2)};
         painting.hidden = torch::randn({1, 12, h / 2, w / 2});
         painting.dtype = torch::kFloat32;
-        const Tensor first = 0.1 * torch::randn({8, 28, 3, 3}), last = 0.2 * torch::randn({23, 8, 3, 3});
+        const Tensor first = 0.1 * torch::randn({8, 28, 3, 3}),
+                     last = 0.2 * torch::randn({23, 8, 3, 3});
         painting.head = [=](const Tensor &x) {
             return at::conv2d(act(at::conv2d(x, first, {}, 1, 1)), last, {}, 1, 1);
         };
@@ -249,7 +268,8 @@ TEST_CASE("a card's kernels paint what the processor paints, in every format")
             Task task(f, side);
             for (bool denoised : {false, true}) {
                 if (denoised)
-                    task.painting.extra = 0.3 * torch::randn({1, 6, task.g.height / 8, task.g.width / 8});
+                    task.painting.extra =
+                        0.3 * torch::randn({1, 6, task.g.height / 8, task.g.width / 8});
                 Picture expected(task.g), made(task.g);
                 const float sure = task.paint(expected);
                 Painter painter(task);
@@ -292,7 +312,8 @@ TEST_CASE("a card packs frames as the processor does")
             std::vector<Tensor> planes;
             for (int p = 0; p < task.g.num_planes; p++)
                 planes.push_back(load_plane(task.g, task.before.frame, p));
-            const Tensor expected = reduce(task.g, pack(task.g, planes)), packed = painter.card->pack(painter.before);
+            const Tensor expected = reduce(task.g, pack(task.g, planes)),
+                         packed = painter.card->pack(painter.before);
             INFO(name_of(f) << ", reduced by " << task.g.reduction);
             REQUIRE(packed.sizes() == expected.sizes());
             CHECK((packed - expected).abs().max().item<float>() < 1e-5); // sums in another order
@@ -300,7 +321,8 @@ TEST_CASE("a card packs frames as the processor does")
     }
 }
 
-TEST_CASE("frames that lie on the card, interleaved or of another context, come out as those of the host")
+TEST_CASE(
+    "frames that lie on the card, interleaved or of another context, come out as those of the host")
 {
     torch::NoGradGuard no_grad;
     for (int depth : {8, 10, 16}) {
@@ -318,13 +340,17 @@ TEST_CASE("frames that lie on the card, interleaved or of another context, come 
                 Painter painter(there, is_own_context);
                 Picture made(there.g);
                 painter.paint(made);
-                INFO("depth " << depth << ", interleaved " << is_interleaved << ", own context " << is_own_context);
+                INFO("depth " << depth << ", interleaved " << is_interleaved << ", own context "
+                              << is_own_context);
                 CHECK(difference(made, expected) == 0);
                 CHECK(made.borders_are_untouched());
                 // Two frames in, one out, plane by plane; none where kernels reach them.
-                CHECK(painter.loops->num_copies == (is_own_context ? 0 : 3 * (is_interleaved ? 2 : 3)));
+                CHECK(painter.loops->num_copies ==
+                      (is_own_context ? 0 : 3 * (is_interleaved ? 2 : 3)));
                 int low_bits = 0;
-                made.each([&](int p, int64_t y, int64_t x) { low_bits |= made.word(p, y, x) & ((1 << f.shift) - 1); });
+                made.each([&](int p, int64_t y, int64_t x) {
+                    low_bits |= made.word(p, y, x) & ((1 << f.shift) - 1);
+                });
                 CHECK(low_bits == 0);
             }
         }
@@ -373,7 +399,8 @@ TEST_CASE("a turn that failed leaves nothing to the next")
         CardPainter::Turn turn(*painter.card);
         painter.card->paint(painter.before, painter.after, task.painting, lost.frame);
         task.painting.head = [](const Tensor &) -> Tensor { throw std::runtime_error("lost"); };
-        CHECK_THROWS_WITH(painter.card->paint(painter.before, painter.after, task.painting, lost.frame), "lost");
+        CHECK_THROWS_WITH(
+            painter.card->paint(painter.before, painter.after, task.painting, lost.frame), "lost");
     }
     task.painting.head = head;
     painter.paint(made); // whose one frame's confidence is the first

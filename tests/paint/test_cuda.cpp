@@ -1,5 +1,5 @@
-// The library on a CUDA device against itself on the processor. Every case needs a card and nvcc's kernels; where there
-// is none it is skipped. test_card.cpp runs the same arithmetic without one.
+// The library on a CUDA device against itself on the processor. Every case needs a card and nvcc's
+// kernels; where there is none it is skipped. test_card.cpp runs the same arithmetic without one.
 #include "engine_abi.h"
 
 #include "config.h"
@@ -29,10 +29,10 @@ const char *missing()
     return torch::cuda::is_available() ? nullptr : "this LibTorch sees no CUDA device";
 }
 
-#define NEEDS_CARD()              \
-    do {                          \
-        if (const char *why = missing()) \
-            SKIP_TEST(why);       \
+#define NEEDS_CARD()                                                                               \
+    do {                                                                                           \
+        if (const char *why = missing())                                                           \
+            SKIP_TEST(why);                                                                        \
     } while (0)
 
 /// Frames of one layout in one piece of memory, on the host or a card.
@@ -40,7 +40,8 @@ struct Frames {
     Frames(const MardiniFormat &f, int count, const torch::Device &device = torch::kCPU) : format(f)
     {
         const int64_t bytes = f.depth > 8 ? 2 : 1;
-        const int num_planes = f.interleaved ? 2 : (f.color == MARDINI_COLOR_GRAY ? 1 : 3) + f.alpha;
+        const int num_planes =
+            f.interleaved ? 2 : (f.color == MARDINI_COLOR_GRAY ? 1 : 3) + f.alpha;
         int64_t size = 0;
         for (int p = 0; p < num_planes; p++) {
             const bool chroma = f.color == MARDINI_COLOR_YUV && (p == 1 || p == 2);
@@ -58,7 +59,8 @@ struct Frames {
     {
         MardiniFrame frame{};
         for (size_t p = 0; p < widths.size(); p++) {
-            frame.data[p] = (base ? base : memory.data_ptr<uint8_t>()) + i * memory.size(1) + offsets[p];
+            frame.data[p] =
+                (base ? base : memory.data_ptr<uint8_t>()) + i * memory.size(1) + offsets[p];
             frame.stride[p] = strides[p];
         }
         return frame;
@@ -80,12 +82,14 @@ struct Frames {
 private:
     void draw_line(int64_t i, size_t p, int64_t y, double shift)
     {
-        uint8_t *line = memory.data_ptr<uint8_t>() + i * memory.size(1) + offsets[p] + y * strides[p];
+        uint8_t *line =
+            memory.data_ptr<uint8_t>() + i * memory.size(1) + offsets[p] + y * strides[p];
         const bool wide = format.depth > 8;
         const int step = format.interleaved && p == 1 ? 2 : 1;
         for (int64_t x = 0; x < widths[p] / (wide ? 2 : 1); x++) {
             const double at = x / step - shift;
-            const double v = 0.5 + 0.2 * std::sin(at * 0.21 + y * 0.08 + p + x % step) + 0.2 * std::sin(at * 0.05 - y * 0.17);
+            const double v = 0.5 + 0.2 * std::sin(at * 0.21 + y * 0.08 + p + x % step) +
+                             0.2 * std::sin(at * 0.05 - y * 0.17);
             const int code = static_cast<int>(v * ((1 << format.depth) - 1));
             if (wide)
                 reinterpret_cast<uint16_t *>(line)[x] = static_cast<uint16_t>(code << format.shift);
@@ -100,7 +104,9 @@ int difference(const Frames &a, const Frames &b)
 {
     if (a.format.depth <= 8)
         return (a.memory.to(torch::kInt32) - b.memory.to(torch::kInt32)).abs().max().item<int>();
-    auto words = [](const Frames &f) { return f.memory.view(torch::kInt16).to(torch::kInt32).bitwise_and(0xffff); };
+    auto words = [](const Frames &f) {
+        return f.memory.view(torch::kInt16).to(torch::kInt32).bitwise_and(0xffff);
+    };
     return (words(a) - words(b)).abs().max().item<int>() >> a.format.shift;
 }
 
@@ -113,10 +119,12 @@ struct Result {
 };
 
 /// Five frames between two given ones, and one of another call.
-Result make(const char *device, const Frames &given, int precision = MARDINI_PRECISION_FP32, void *context = nullptr,
-            void *stream = nullptr, const MardiniFrame *frames = nullptr, const MardiniFrame *made = nullptr)
+Result make(const char *device, const Frames &given, int precision = MARDINI_PRECISION_FP32,
+            void *context = nullptr, void *stream = nullptr, const MardiniFrame *frames = nullptr,
+            const MardiniFrame *made = nullptr)
 {
-    Result r{Frames(given.format, num_made, given.memory.device()), std::vector<float>(num_made), ""};
+    Result r{Frames(given.format, num_made, given.memory.device()), std::vector<float>(num_made),
+             ""};
     MardiniSettings s{};
     s.device = device;
     s.precision = precision;
@@ -130,7 +138,8 @@ Result make(const char *device, const Frames &given, int precision = MARDINI_PRE
     const MardiniEngineFunctions *f = mardini_engine();
     MardiniEngine *engine = nullptr;
     INFO(device);
-    const int opened = f->open(&engine, &s, files::source_file("model/weights/nano.safetensors").c_str(), &given.format);
+    const int opened = f->open(
+        &engine, &s, files::source_file("model/weights/nano.safetensors").c_str(), &given.format);
     INFO(r.said);
     REQUIRE(opened == 0);
     MardiniFrame out[num_made];
@@ -152,17 +161,25 @@ Result make(const char *device, const Frames &given, int precision = MARDINI_PRE
 /// The driver's functions that make another context, found as a caller of the library has them.
 struct Driver {
     void *library = dlopen("libcuda.so.1", RTLD_NOW);
-    template <class Function> Function find(const char *name) const { return reinterpret_cast<Function>(dlsym(library, name)); }
+    template <class Function>
+    Function find(const char *name) const
+    {
+        return reinterpret_cast<Function>(dlsym(library, name));
+    }
     using Handle = void *;
     int (*retain)(Handle *, int) = find<int (*)(Handle *, int)>("cuDevicePrimaryCtxRetain");
-    int (*create)(Handle *, unsigned, int) = find<int (*)(Handle *, unsigned, int)>("cuCtxCreate_v2");
+    int (*create)(Handle *, unsigned,
+                  int) = find<int (*)(Handle *, unsigned, int)>("cuCtxCreate_v2");
     int (*destroy)(Handle) = find<int (*)(Handle)>("cuCtxDestroy_v2");
     int (*push)(Handle) = find<int (*)(Handle)>("cuCtxPushCurrent_v2");
     int (*pop)(Handle *) = find<int (*)(Handle *)>("cuCtxPopCurrent_v2");
     int (*allocate)(uintptr_t *, size_t) = find<int (*)(uintptr_t *, size_t)>("cuMemAlloc_v2");
-    int (*up)(uintptr_t, const void *, size_t, Handle) = find<int (*)(uintptr_t, const void *, size_t, Handle)>("cuMemcpyHtoDAsync_v2");
-    int (*down)(void *, uintptr_t, size_t, Handle) = find<int (*)(void *, uintptr_t, size_t, Handle)>("cuMemcpyDtoHAsync_v2");
-    int (*fill)(uintptr_t, unsigned char, size_t, Handle) = find<int (*)(uintptr_t, unsigned char, size_t, Handle)>("cuMemsetD8Async");
+    int (*up)(uintptr_t, const void *, size_t, Handle) =
+        find<int (*)(uintptr_t, const void *, size_t, Handle)>("cuMemcpyHtoDAsync_v2");
+    int (*down)(void *, uintptr_t, size_t,
+                Handle) = find<int (*)(void *, uintptr_t, size_t, Handle)>("cuMemcpyDtoHAsync_v2");
+    int (*fill)(uintptr_t, unsigned char, size_t, Handle) =
+        find<int (*)(uintptr_t, unsigned char, size_t, Handle)>("cuMemsetD8Async");
     int (*stream)(Handle *, unsigned) = find<int (*)(Handle *, unsigned)>("cuStreamCreate");
     int (*synchronize)(Handle) = find<int (*)(Handle)>("cuStreamSynchronize");
 };
@@ -180,11 +197,13 @@ MardiniFormat on_card(MardiniFormat f, bool is_interleaved)
 TEST_CASE("a card makes the processor's frames, in every format", "[cuda]")
 {
     NEEDS_CARD();
-    for (const MardiniFormat &f :
-         {format(190, 131, MARDINI_COLOR_YUV, 0, 8, 1, 1), format(96, 64, MARDINI_COLOR_YUV, 1, 10, 1, 1),
-          format(97, 65, MARDINI_COLOR_GRAY, 0, 8, 0, 0), format(96, 70, MARDINI_COLOR_YUV, 0, 8, 1, 0),
-          format(130, 66, MARDINI_COLOR_YUV, 0, 8, 2, 2), format(96, 64, MARDINI_COLOR_GBR, 1, 8, 0, 0),
-          format(640, 432, MARDINI_COLOR_YUV, 0, 16, 1, 1)}) {
+    for (const MardiniFormat &f : {format(190, 131, MARDINI_COLOR_YUV, 0, 8, 1, 1),
+                                   format(96, 64, MARDINI_COLOR_YUV, 1, 10, 1, 1),
+                                   format(97, 65, MARDINI_COLOR_GRAY, 0, 8, 0, 0),
+                                   format(96, 70, MARDINI_COLOR_YUV, 0, 8, 1, 0),
+                                   format(130, 66, MARDINI_COLOR_YUV, 0, 8, 2, 2),
+                                   format(96, 64, MARDINI_COLOR_GBR, 1, 8, 0, 0),
+                                   format(640, 432, MARDINI_COLOR_YUV, 0, 16, 1, 1)}) {
         Frames given(f, 2);
         given.draw(6);
         const Result cpu = make("cpu", given), card = make("cuda", given);
@@ -204,7 +223,11 @@ TEST_CASE("a card makes the same frames again, in bfloat16 about those of float3
     const Result first = make("cuda", given), again = make("cuda", given);
     const Result rough = make("cuda", given, MARDINI_PRECISION_BF16);
     CHECK(difference(first.out, again.out) == 0);
-    const double error = (rough.out.memory.to(torch::kFloat32) - first.out.memory.to(torch::kFloat32)).abs().mean().item<double>();
+    const double error =
+        (rough.out.memory.to(torch::kFloat32) - first.out.memory.to(torch::kFloat32))
+            .abs()
+            .mean()
+            .item<double>();
     CHECK(error < 1);
 }
 
@@ -213,7 +236,8 @@ TEST_CASE("frames that stay on the card come out as those of the host", "[cuda]"
     NEEDS_CARD();
     for (int depth : {8, 10}) {
         for (bool is_interleaved : {false, true}) {
-            const MardiniFormat f = on_card(format(322, 242, MARDINI_COLOR_YUV, 0, depth, 1, 1), is_interleaved);
+            const MardiniFormat f =
+                on_card(format(322, 242, MARDINI_COLOR_YUV, 0, depth, 1, 1), is_interleaved);
             Frames drawn(f, 2), given(f, 2, torch::kCUDA);
             drawn.draw(5);
             given.memory.copy_(drawn.memory);
@@ -253,14 +277,16 @@ TEST_CASE("frames of another context and of streams that lag are waited for", "[
         for (bool has_stream : {false, true}) {
             Driver::Handle stream = nullptr;
             uintptr_t in = 0, out = 0, big = 0;
-            const size_t in_bytes = drawn.memory.numel(), out_bytes = staged.memory.numel(), big_bytes = size_t{1} << 30;
+            const size_t in_bytes = drawn.memory.numel(), out_bytes = staged.memory.numel(),
+                         big_bytes = size_t{1} << 30;
             REQUIRE(driver.push(context) == 0);
             if (has_stream)
                 REQUIRE(driver.stream(&stream, /*non-blocking*/ 1) == 0);
             REQUIRE(driver.allocate(&in, in_bytes) == 0);
             REQUIRE(driver.allocate(&out, out_bytes) == 0);
             REQUIRE(driver.allocate(&big, big_bytes) == 0);
-            for (int i = 0; i < 50; i++) // some tens of milliseconds of work before the frames are there
+            for (int i = 0; i < 50;
+                 i++) // some tens of milliseconds of work before the frames are there
                 driver.fill(big, 1, big_bytes, stream);
             REQUIRE(driver.up(in, drawn.memory.data_ptr(), in_bytes, stream) == 0);
             REQUIRE(driver.pop(&popped) == 0);
@@ -270,7 +296,8 @@ TEST_CASE("frames of another context and of streams that lag are waited for", "[
                 given[i] = drawn.at(i, reinterpret_cast<uint8_t *>(in));
             for (int i = 0; i < num_made; i++)
                 made[i] = staged.at(i, reinterpret_cast<uint8_t *>(out));
-            const Result r = make("cuda", drawn, MARDINI_PRECISION_FP32, context, stream, given, made);
+            const Result r =
+                make("cuda", drawn, MARDINI_PRECISION_FP32, context, stream, given, made);
             REQUIRE(driver.push(context) == 0);
             REQUIRE(driver.down(staged.memory.data_ptr(), out, out_bytes, stream) == 0);
             REQUIRE(driver.synchronize(stream) == 0);
@@ -281,8 +308,10 @@ TEST_CASE("frames of another context and of streams that lag are waited for", "[
                 for (size_t p = 0; p < staged.widths.size(); p++)
                     for (int64_t y = 0; y < staged.heights[p]; y++)
                         for (int64_t x = 0; x < staged.widths[p]; x++)
-                            most = std::max(most, std::abs(staged.at(i).data[p][y * staged.strides[p] + x] -
-                                                           expected.out.at(i).data[p][y * staged.strides[p] + x]));
+                            most = std::max(
+                                most,
+                                std::abs(staged.at(i).data[p][y * staged.strides[p] + x] -
+                                         expected.out.at(i).data[p][y * staged.strides[p] + x]));
             CHECK(most == 0);
         }
     }
@@ -300,13 +329,15 @@ TEST_CASE("two contexts share a card, and a device that is not there is refused"
     s.device = "cuda:0";
     s.precision = MARDINI_PRECISION_FP32;
     MardiniEngine *other = nullptr;
-    REQUIRE(f->open(&other, &s, files::source_file("model/weights/nano.safetensors").c_str(), &given.format) == 0);
+    REQUIRE(f->open(&other, &s, files::source_file("model/weights/nano.safetensors").c_str(),
+                    &given.format) == 0);
     const MardiniFrame frame = given.at(0);
     CHECK(f->add_frame(other, 7, &frame) == 0);
     CHECK(difference(make("cuda", given).out, alone.out) == 0);
     f->close(other);
 
     s.device = "cuda:63";
-    CHECK(f->open(&other, &s, files::source_file("model/weights/nano.safetensors").c_str(), &given.format) == MARDINI_ERR(ENODEV));
+    CHECK(f->open(&other, &s, files::source_file("model/weights/nano.safetensors").c_str(),
+                  &given.format) == MARDINI_ERR(ENODEV));
     CHECK(other == nullptr);
 }

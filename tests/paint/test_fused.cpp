@@ -1,7 +1,7 @@
-// The filter's own loops against the operations that the trainer uses: pixels, matches, cost volumes, and the whole
-// engine against the network's forward pass.
-#include "network/checkpoint.h"
+// The filter's own loops against the operations that the trainer uses: pixels, matches, cost
+// volumes, and the whole engine against the network's forward pass.
 #include "engine_abi.h"
+#include "network/checkpoint.h"
 #include "paint/cpu.h"
 #include "simd/dispatch.h"
 #include "simd/matching.h"
@@ -22,8 +22,10 @@ namespace {
 /// Smooth noise with edges, -1 .. 1.
 Tensor texture(int64_t channels, int64_t h, int64_t w)
 {
-    return (resize(torch::randn({1, channels, h / 6 + 1, w / 6 + 1}), h, w) + 0.05 * torch::randn({1, channels, h, w}))
-               .clamp(-1.2, 1.2) / 1.2;
+    return (resize(torch::randn({1, channels, h / 6 + 1, w / 6 + 1}), h, w) +
+            0.05 * torch::randn({1, channels, h, w}))
+               .clamp(-1.2, 1.2) /
+           1.2;
 }
 
 /// A frame that owns its planes; lines end in bytes that nobody may touch.
@@ -89,8 +91,8 @@ struct Scene {
         };
         motion = {field(2, 9), field(4, 2), field(4, 1), field(1, 2)};
         hidden = torch::randn({1, network->generator->hidden_channels(), h / 2, w / 2});
-        pairs = {torch::tensor({int64_t{0}}), torch::tensor({int64_t{1}}), torch::full({1, 1, 1, 1}, -0.3f),
-                 torch::full({1, 1, 1, 1}, 0.7f)};
+        pairs = {torch::tensor({int64_t{0}}), torch::tensor({int64_t{1}}),
+                 torch::full({1, 1, 1, 1}, -0.3f), torch::full({1, 1, 1, 1}, 0.7f)};
     }
 
     float paint(Picture &out, const Tensor &extra = {}) const
@@ -122,27 +124,36 @@ struct Scene {
         }
         Tensor pa = pack(g, a), pb = pack(g, b);
         const double r = g.reduction;
-        Motion m{resize(motion.velocity, h, w) * r, resize(motion.bend, h, w) * r, resize(motion.visibility, h, w),
-                 resize(motion.uncertainty, h, w)};
+        Motion m{resize(motion.velocity, h, w) * r, resize(motion.bend, h, w) * r,
+                 resize(motion.visibility, h, w), resize(motion.uncertainty, h, w)};
         Candidates c = candidates(pa, pb, m, pairs, Sampling::Bicubic);
-        Tensor difference = at::cat({at::pixel_unshuffle(c.luma.select(1, 0) - c.luma.select(1, 1), 2),
-                                     c.chroma.select(1, 0) - c.chroma.select(1, 1)}, 1);
+        Tensor difference =
+            at::cat({at::pixel_unshuffle(c.luma.select(1, 0) - c.luma.select(1, 1), 2),
+                     c.chroma.select(1, 0) - c.chroma.select(1, 1)},
+                    1);
         Tensor still = (pa.slice(1, 0, 4) - pb.slice(1, 0, 4)).abs();
-        Finish f = network->generator->finish(compose(c, c.prior), difference, still, resize(hidden, h, w));
-        Tensor vanish = vanishing(pairs), logits = c.prior + unpack_logits(f.visibility), change = vanish * f.residual;
+        Finish f = network->generator->finish(compose(c, c.prior), difference, still,
+                                              resize(hidden, h, w));
+        Tensor vanish = vanishing(pairs), logits = c.prior + unpack_logits(f.visibility),
+               change = vanish * f.residual;
         if (extra.defined())
             change = change + resize(extra, h, w);
         Tensor moved = changed(pa, pb), blend = cross_fade(pa, pb, pairs);
         for (int p = 0; p < g.num_planes; p++) {
             if (packed_is_whole(g.format) && (p == 0 || g.is_chroma(p))) {
-                store_plane(g, unpack_change(g, blend + moved * (compose(c, logits) + change - blend), p), 0, out.frame, p);
+                store_plane(
+                    g, unpack_change(g, blend + moved * (compose(c, logits) + change - blend), p),
+                    0, out.frame, p);
                 continue;
             }
             const int64_t H = a[p].size(2), W = a[p].size(3);
             auto [da, db] = displacements(m, pairs);
-            Tensor scale = at::tensor({0.5 * W / w, 0.5 * H / h}).view({1, 2, 1, 1}).to(torch::kFloat32);
-            Tensor all = at::cat({warp(a[p], resize(da, H, W) * scale, Sampling::Bicubic),
-                                  warp(b[p], resize(db, H, W) * scale, Sampling::Bicubic), a[p], b[p]}, 1);
+            Tensor scale =
+                at::tensor({0.5 * W / w, 0.5 * H / h}).view({1, 2, 1, 1}).to(torch::kFloat32);
+            Tensor all =
+                at::cat({warp(a[p], resize(da, H, W) * scale, Sampling::Bicubic),
+                         warp(b[p], resize(db, H, W) * scale, Sampling::Bicubic), a[p], b[p]},
+                        1);
             Tensor weights = at::adaptive_avg_pool2d(logits, {H, W}).softmax(1);
             Tensor fade = cross_fade(a[p], b[p], pairs);
             Tensor made = (all * weights).sum(1, true) + unpack_change(g, change, p);
@@ -176,11 +187,13 @@ bool tried(Instructions i)
     static const char *const names[] = {"plain", "AVX2", "AVX-512"};
     const bool done = use_instructions(i);
     if (!done)
-        std::printf("skipped: our loops in %s, which this processor or LibTorch lacks\n", names[static_cast<int>(i)]);
+        std::printf("skipped: our loops in %s, which this processor or LibTorch lacks\n",
+                    names[static_cast<int>(i)]);
     return done;
 }
 
-/// How far a frame is from the given ones, at most, where both are equal, the left quarter. In codes.
+/// How far a frame is from the given ones, at most, where both are equal, the left quarter. In
+/// codes.
 int equal_part_differs(const Scene &scene, const Picture &made)
 {
     int most = 0;
@@ -193,7 +206,8 @@ int equal_part_differs(const Scene &scene, const Picture &made)
 
 } // namespace
 
-TEST_CASE("painting equals whole pictures of LibTorch's operations in every format, with all instructions")
+TEST_CASE("painting equals whole pictures of LibTorch's operations in every format, with all "
+          "instructions")
 {
     torch::NoGradGuard no_grad;
     Restore restore;
@@ -207,7 +221,8 @@ TEST_CASE("painting equals whole pictures of LibTorch's operations in every form
                     continue;
                 Picture made(scene.g);
                 const float certainty = scene.paint(made);
-                INFO(name_of(f) << ", motion at 1/" << scene.g.reduction << ", instructions " << static_cast<int>(i));
+                INFO(name_of(f) << ", motion at 1/" << scene.g.reduction << ", instructions "
+                                << static_cast<int>(i));
                 CHECK(difference(made, expected) <= tolerance(f));
                 CHECK(difference(made, scene.before) > 8 * tolerance(f));
                 CHECK(made.borders_are_untouched());
@@ -266,7 +281,8 @@ TEST_CASE("a motion that is not a number stays within the frame")
         scene.paint(made);
         INFO(bad);
         CHECK(made.borders_are_untouched());
-        CHECK(equal_part_differs(scene, made) == 0); // what is equal in both is neither black nor torn
+        CHECK(equal_part_differs(scene, made) ==
+              0); // what is equal in both is neither black nor torn
     }
 }
 
@@ -274,7 +290,8 @@ TEST_CASE("cost volumes, warps and matches without gradients equal those with")
 {
     Restore restore;
     torch::manual_seed(4);
-    Tensor a = torch::randn({2, 33, 20, 44}), b = torch::randn({2, 33, 20, 44}), flow = 7 * torch::randn({2, 2, 20, 44});
+    Tensor a = torch::randn({2, 33, 20, 44}), b = torch::randn({2, 33, 20, 44}),
+           flow = 7 * torch::randn({2, 2, 20, 44});
     Network network = awake();
     // Cells of more rows than a match may lie apart.
     Tensor wide = resize(torch::randn({1, packed_channels, 40, 40}) * 0.5, 160, 160);
@@ -291,12 +308,16 @@ TEST_CASE("cost volumes, warps and matches without gradients equal those with")
             INFO("radius " << radius << ", instructions " << static_cast<int>(i));
             REQUIRE(search_is_possible(a));
             CHECK((cost_volume(a, b, radius) - volume).abs().max().item<double>() < 1e-5);
-            CHECK((warp(a, flow) - warped).abs().max().item<double>() < 1e-4); // coordinates' rounding
+            CHECK((warp(a, flow) - warped).abs().max().item<double>() <
+                  1e-4); // coordinates' rounding
             Match m = network->encoder->match(fa, fb);
             CHECK((m.forward - expected.forward).abs().max().item<double>() < 1e-2); // pixels
             CHECK((m.backward - expected.backward).abs().max().item<double>() < 1e-2);
-            CHECK((m.confidence_forward - expected.confidence_forward).abs().max().item<double>() < 1e-4);
-            CHECK((m.confidence_backward - expected.confidence_backward).abs().max().item<double>() < 1e-4);
+            CHECK((m.confidence_forward - expected.confidence_forward).abs().max().item<double>() <
+                  1e-4);
+            CHECK(
+                (m.confidence_backward - expected.confidence_backward).abs().max().item<double>() <
+                1e-4);
             CHECK(unlikeness(fa, fb) == Approx(unlike).margin(1e-6));
         }
     }
@@ -309,7 +330,8 @@ TEST_CASE("a convolution's input in one pass is that of cat, whatever the layout
     torch::manual_seed(6);
     for (int64_t w : {4, 33}) {
         Tensor a = torch::randn({1, 70, 5, w}), b = torch::randn({1, 3, 5, w}).to(torch::kBFloat16);
-        Tensor c = torch::randn({1, 5, w, 9}).permute({0, 3, 1, 2}), d = torch::full({1, 1, 1, 1}, 0.3f).expand({1, 2, 5, w});
+        Tensor c = torch::randn({1, 5, w, 9}).permute({0, 3, 1, 2}),
+               d = torch::full({1, 1, 1, 1}, 0.3f).expand({1, 2, 5, w});
         Tensor expected = at::cat({a, b.to(torch::kFloat32), c, d}, 1);
         for (Instructions i : {Instructions::Plain, Instructions::Avx2, Instructions::Avx512}) {
             if (!tried(i))
@@ -331,11 +353,18 @@ TEST_CASE("matches: what lies around a cell tells where it went")
     torch::manual_seed(1);
     const int64_t h = 16, w = 32, channels = 16;
     const Tensor field = torch::randn({h + 1, w + 3, channels});
-    const Tensor left = field.slice(0, 1).slice(1, 3).reshape({h * w, channels}); // one's (y,x) is the other's (y+1,x+3)
-    const Tensor right = (field.slice(0, 0, h).slice(1, 0, w) + 1.5 * torch::randn({h, w, channels})).reshape({h * w, channels});
+    const Tensor left = field.slice(0, 1).slice(1, 3).reshape(
+        {h * w, channels}); // one's (y,x) is the other's (y+1,x+3)
+    const Tensor right =
+        (field.slice(0, 0, h).slice(1, 0, w) + 1.5 * torch::randn({h, w, channels}))
+            .reshape({h * w, channels});
     auto found = [&](int support) { // share of those that are not at the border
-        const Tensor there = search_cells(left, right, h, w, support, /*penalty=*/0, /*rows=*/16, /*reach=*/0).there;
-        const Tensor hit = (there == torch::arange(h * w) + w + 3).view({h, w}).slice(0, 0, h - 1).slice(1, 0, w - 3);
+        const Tensor there =
+            search_cells(left, right, h, w, support, /*penalty=*/0, /*rows=*/16, /*reach=*/0).there;
+        const Tensor hit = (there == torch::arange(h * w) + w + 3)
+                               .view({h, w})
+                               .slice(0, 0, h - 1)
+                               .slice(1, 0, w - 3);
         return hit.to(torch::kFloat).mean().item<double>();
     };
     CHECK(found(0) < 0.6); // each by itself drowns in noise
@@ -373,8 +402,11 @@ TEST_CASE("the filter's frames are the network's")
             planes.push_back(load_plane(scene.g, picture->frame, p));
         packed.push_back(pack(scene.g, planes));
     }
-    Tensor frame = network->forward(at::stack({packed[0], packed[1]}, 1), torch::tensor({0.0f, 8.0f}).view({1, 2}),
-                                    torch::tensor({3.0f}).view({1, 1})).frames;
+    Tensor frame =
+        network
+            ->forward(at::stack({packed[0], packed[1]}, 1),
+                      torch::tensor({0.0f, 8.0f}).view({1, 2}), torch::tensor({3.0f}).view({1, 1}))
+            .frames;
     for (int p = 0; p < 3; p++)
         store_plane(scene.g, unpack_change(scene.g, frame, p), 0, expected.frame, p);
     CHECK(difference(made, expected) <= 1);

@@ -37,11 +37,11 @@ inline auto Contains(const std::string &part)
 /// Counts the running test case as skipped and says why; tests/main.cpp.
 void skipped(const std::string &why);
 
-#define SKIP_TEST(why)                                                         \
-    do {                                                                       \
-        skipped(why);                                                          \
-        SUCCEED(why);                                                          \
-        return;                                                                \
+#define SKIP_TEST(why)                                                                             \
+    do {                                                                                           \
+        skipped(why);                                                                              \
+        SUCCEED(why);                                                                              \
+        return;                                                                                    \
     } while (0)
 
 #endif

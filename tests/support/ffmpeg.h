@@ -2,8 +2,8 @@
 #ifndef TESTS_FFMPEG_H
 #define TESTS_FFMPEG_H
 
-#include "support/files.h"
 #include "mardini.h"
+#include "support/files.h"
 
 #include <sys/wait.h>
 
@@ -37,7 +37,8 @@ inline bool is_refusal(const Output &output)
 /// Run a shell command line in which FFMPEG stands for the program with its usual options.
 inline Output shell(std::string command)
 {
-    const std::string usual = "'" + program() + "' -hide_banner -nostdin -v warning ", err = scratch("stderr");
+    const std::string usual = "'" + program() + "' -hide_banner -nostdin -v warning ",
+                      err = scratch("stderr");
     for (size_t at; (at = command.find("FFMPEG ")) != std::string::npos;)
         command.replace(at, 7, usual);
     Output output = {};
@@ -63,7 +64,10 @@ inline std::string mardini()
 struct Frame {
     int64_t pts, duration;
     std::string hash;
-    bool operator==(const Frame &o) const { return pts == o.pts && duration == o.duration && hash == o.hash; }
+    bool operator==(const Frame &o) const
+    {
+        return pts == o.pts && duration == o.duration && hash == o.hash;
+    }
 };
 
 struct Clip {
@@ -75,7 +79,8 @@ struct Clip {
     std::vector<std::string> hashes() const
     {
         if (output.status)
-            throw std::runtime_error("ffmpeg ended with " + std::to_string(output.status) + ": " + output.err);
+            throw std::runtime_error("ffmpeg ended with " + std::to_string(output.status) + ": " +
+                                     output.err);
         std::vector<std::string> out;
         for (const Frame &frame : frames)
             out.push_back(frame.hash);
@@ -88,14 +93,16 @@ inline Clip frames(const std::string &arguments, const std::string &time_base = 
 {
     Clip clip;
     clip.output = shell("FFMPEG " + arguments + " -fps_mode passthrough " +
-                        (time_base.empty() ? "" : "-enc_time_base " + time_base + " ") + "-bitexact -f framemd5 -");
+                        (time_base.empty() ? "" : "-enc_time_base " + time_base + " ") +
+                        "-bitexact -f framemd5 -");
     std::istringstream lines(clip.output.out);
     for (std::string line; std::getline(lines, line);) {
         if (line.rfind("#tb 0: ", 0) == 0)
             clip.time_base = line.substr(7);
         long long pts, duration;
         char hash[33];
-        if (line[0] != '#' && sscanf(line.c_str(), "%*d, %*d, %lld, %lld, %*d, %32s", &pts, &duration, hash) == 3)
+        if (line[0] != '#' &&
+            sscanf(line.c_str(), "%*d, %*d, %lld, %lld, %*d, %32s", &pts, &duration, hash) == 3)
             clip.frames.push_back({pts, duration, hash});
     }
     return clip;
@@ -109,7 +116,8 @@ inline Clip graph(const std::string &graph, const std::string &time_base = "")
 
 /// Two scenes without an end.
 const std::string SCENE = "testsrc2=s=192x128:r=24,format=yuv420p,setsar=1";
-const std::string OTHER_SCENE = "mandelbrot=s=192x128:r=24:start_scale=0.3:start_x=-0.7,format=yuv420p,setsar=1";
+const std::string OTHER_SCENE =
+    "mandelbrot=s=192x128:r=24:start_scale=0.3:start_x=-0.7,format=yuv420p,setsar=1";
 
 /// FFmpeg 5.1, whose scaler, graph and exit status fall short of later ones'.
 inline bool is_5_1()

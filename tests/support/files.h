@@ -33,7 +33,8 @@ inline std::string built_file(const std::string &name)
     return environment("MARDINI_BUILD", MARDINI_BUILD) + "/" + name;
 }
 
-/// A file in a folder of the test program's own: run-tests makes and removes it; by hand it stays in /tmp.
+/// A file in a folder of the test program's own: run-tests makes and removes it; by hand it stays
+/// in /tmp.
 inline std::string scratch(const std::string &name)
 {
     static const std::string folder = [] {

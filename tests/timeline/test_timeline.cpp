@@ -56,7 +56,10 @@ struct Fraction {
     {
         return b.num < 0 ? a * Fraction(-b.den, -b.num) : a * Fraction(b.den, b.num);
     }
-    friend bool operator<(Fraction a, Fraction b) { return times(a.num, b.den) < times(b.num, a.den); }
+    friend bool operator<(Fraction a, Fraction b)
+    {
+        return times(a.num, b.den) < times(b.num, a.den);
+    }
     friend bool operator==(Fraction a, Fraction b) { return a.num == b.num && a.den == b.den; }
     friend bool operator<=(Fraction a, Fraction b) { return !(b < a); }
     Wide floor() const { return num / den - (num % den < 0); }
@@ -82,7 +85,7 @@ struct Job {
     MardiniRational time_base = {1, 24000}, frame_rate = {0, 1};
     std::vector<Stamp> stamps;
     int64_t end = MISSING;
-    unsigned arrival = 0; ///< seed of when slots are asked for; 0: after every frame
+    unsigned arrival = 0;      ///< seed of when slots are asked for; 0: after every frame
     std::vector<bool> skipped; ///< frames that repeat the one before
 };
 
@@ -124,7 +127,8 @@ std::vector<Frame> take_part(const Job &job)
             if (ticks <= last && !frames.empty())
                 ticks = last + Fraction(1);
         }
-        const Frame frame = {ordinal++, ticks * tb, Fraction(std::max<int64_t>(0, stamp.duration)) * tb};
+        const Frame frame = {ordinal++, ticks * tb,
+                             Fraction(std::max<int64_t>(0, stamp.duration)) * tb};
         if (!frames.empty() && frame.time <= frames.back().time)
             continue;
         const bool stamped = stamp.pts != MISSING || frames.empty();
@@ -144,7 +148,9 @@ Fraction end_of_last(const Job &job, const std::vector<Frame> &frames)
     if (job.end != MISSING && last.time < Fraction(job.end) * tb)
         return Fraction(job.end) * tb;
     if (job.frame_rate.num > 0)
-        return last.time + Fraction(std::max<Wide>(1, (Fraction(1) / fraction(job.frame_rate) / tb).round())) * tb;
+        return last.time +
+               Fraction(std::max<Wide>(1, (Fraction(1) / fraction(job.frame_rate) / tb).round())) *
+                   tb;
     return frames.size() > 1 ? last.time + (last.time - frames[frames.size() - 2].time) : last.time;
 }
 
@@ -153,15 +159,19 @@ std::vector<Slot> expect_fps(const Job &job, const std::vector<Frame> &frames)
     std::vector<Slot> out;
     if (frames.empty())
         return out;
-    const Fraction step = Fraction(1) / fraction(job.rate), end = end_of_last(job, frames), tick = fraction(job.time_base);
+    const Fraction step = Fraction(1) / fraction(job.rate), end = end_of_last(job, frames),
+                   tick = fraction(job.time_base);
     const auto near = [&](size_t i) { // as far as a stamp's rounding moves it
-        const bool fine = i > 0 && Fraction(8) * tick <= frames[i].time - frames[i - 1].time && Fraction(8) * tick <= step;
+        const bool fine = i > 0 && Fraction(8) * tick <= frames[i].time - frames[i - 1].time &&
+                          Fraction(8) * tick <= step;
         return fine ? tick : Fraction();
     };
     size_t f = 0;
     for (int64_t k = 0;; k++) {
         const Fraction time = frames[0].time + step * Fraction(k);
-        const auto off = [&](size_t i) { return frames[i].time < time ? time - frames[i].time : frames[i].time - time; };
+        const auto off = [&](size_t i) {
+            return frames[i].time < time ? time - frames[i].time : frames[i].time - time;
+        };
         while (f + 1 < frames.size() && frames[f + 1].time <= time + near(f + 1) &&
                (frames[f].time + near(f) < time || off(f + 1) < off(f)))
             f++;
@@ -196,7 +206,8 @@ std::vector<Slot> expect_slowmo(const Job &job, const std::vector<Frame> &frames
         if (s == 0)
             out.push_back({MARDINI_SLOT_GIVEN, time, 0, frames[f].ordinal, frames[f].ordinal, 0});
         else
-            out.push_back({MARDINI_SLOT_MADE, time, 0, frames[f].ordinal, frames[f + 1].ordinal, s});
+            out.push_back(
+                {MARDINI_SLOT_MADE, time, 0, frames[f].ordinal, frames[f + 1].ordinal, s});
     }
     for (size_t k = 0; k + 1 < out.size(); k++)
         out[k].duration = out[k + 1].time - out[k].time;
@@ -217,23 +228,25 @@ std::vector<Slot> expect_total(const Job &job, const std::vector<Frame> &frames)
     for (int64_t f = 0; f < n; f++) {
         int64_t best = 0;
         for (int64_t k = 0; k < total; k++)
-            if (n > 1 && std::abs(k * (n - 1) - f * (total - 1)) <= std::abs(best * (n - 1) - f * (total - 1)))
+            if (n > 1 && std::abs(k * (n - 1) - f * (total - 1)) <=
+                             std::abs(best * (n - 1) - f * (total - 1)))
                 best = k;
         place.push_back(best);
     }
     const Fraction step = job.frame_rate.num > 0 ? Fraction(1) / fraction(job.frame_rate)
-                          : n == 0              ? Fraction()
-                          : n > 1               ? (frames.back().time - frames[0].time) / Fraction(n - 1)
-                                                : frames[0].duration;
+                          : n == 0               ? Fraction()
+                          : n > 1 ? (frames.back().time - frames[0].time) / Fraction(n - 1)
+                                  : frames[0].duration;
     for (int64_t k = 0; k < total; k++) {
         const Fraction time = frames[0].time + step * Fraction(k);
         const auto next = std::upper_bound(place.begin(), place.end(), k) - place.begin();
         const int64_t from = place[next - 1];
         if (from == k)
-            out.push_back({MARDINI_SLOT_GIVEN, time, step, frames[next - 1].ordinal, frames[next - 1].ordinal, 0});
+            out.push_back({MARDINI_SLOT_GIVEN, time, step, frames[next - 1].ordinal,
+                           frames[next - 1].ordinal, 0});
         else
-            out.push_back({MARDINI_SLOT_MADE, time, step, frames[next - 1].ordinal, frames[next].ordinal,
-                           Fraction(k - from, place[next] - from)});
+            out.push_back({MARDINI_SLOT_MADE, time, step, frames[next - 1].ordinal,
+                           frames[next].ordinal, Fraction(k - from, place[next] - from)});
     }
     return out;
 }
@@ -294,34 +307,39 @@ Result run(const Job &job)
 std::string show(const MardiniSlot &s)
 {
     return "kind " + std::to_string(s.kind) + " pts " + std::to_string(s.pts) + " duration " +
-           std::to_string(s.duration) + " before " + std::to_string(s.before) + " after " + std::to_string(s.after) +
-           " position " + std::to_string(s.position);
+           std::to_string(s.duration) + " before " + std::to_string(s.before) + " after " +
+           std::to_string(s.after) + " position " + std::to_string(s.position);
 }
 
-/// The first difference between a run and the oracle, or nothing. slack: ticks that a rounded time base may be off.
+/// The first difference between a run and the oracle, or nothing. slack: ticks that a rounded time
+/// base may be off.
 std::string difference(const Job &job, const Result &result, const Fraction &slack = 0)
 {
     const std::vector<Frame> frames = take_part(job);
-    const std::vector<Slot> expected = job.mode == MARDINI_MODE_FPS      ? expect_fps(job, frames)
-                                       : job.mode == MARDINI_MODE_SLOWMO ? expect_slowmo(job, frames)
-                                                                         : expect_total(job, frames);
+    const std::vector<Slot> expected = job.mode == MARDINI_MODE_FPS ? expect_fps(job, frames)
+                                       : job.mode == MARDINI_MODE_SLOWMO
+                                           ? expect_slowmo(job, frames)
+                                           : expect_total(job, frames);
     const Fraction tb = fraction(result.time_base);
     if (result.slots.size() != expected.size())
-        return std::to_string(result.slots.size()) + " slots, " + std::to_string(expected.size()) + " expected";
+        return std::to_string(result.slots.size()) + " slots, " + std::to_string(expected.size()) +
+               " expected";
     for (size_t k = 0; k < expected.size(); k++) {
         const MardiniSlot &got = result.slots[k];
         const Slot &want = expected[k];
         const auto where = [&] { return "slot " + std::to_string(k) + ": " + show(got) + ": "; };
         const Fraction ticks = want.time / tb, off = ticks - Fraction(got.pts);
         if (got.kind != want.kind || got.before != want.before || got.after != want.after)
-            return where() + "kind " + std::to_string(want.kind) + " before " + std::to_string(want.before) +
-                   " after " + std::to_string(want.after) + " expected";
+            return where() + "kind " + std::to_string(want.kind) + " before " +
+                   std::to_string(want.before) + " after " + std::to_string(want.after) +
+                   " expected";
         if (slack < off || off < Fraction(0) - slack)
             return where() + "pts " + std::to_string(ticks.value()) + " expected";
         if (std::abs(got.position - want.position.value()) > 1e-15 ||
             (got.kind == MARDINI_SLOT_MADE) != (got.position > 0 && got.position < 1))
             return where() + "position " + std::to_string(want.position.value()) + " expected";
-        // The last duration of slow motion is rounded to ticks, and never none if there is a frame rate.
+        // The last duration of slow motion is rounded to ticks, and never none if there is a frame
+        // rate.
         const bool last = k + 1 == expected.size();
         const Fraction length = want.duration / tb;
         const Wide rounded = last && job.mode != MARDINI_MODE_FPS
@@ -348,20 +366,25 @@ std::vector<Stamp> constant_rate(int n, MardiniRational rate, MardiniRational tb
 {
     std::vector<Stamp> stamps;
     for (int f = 0; f < n; f++) {
-        const auto at = [&](int64_t k) { return int64_t((Fraction(k) / fraction(rate) / fraction(tb)).round()); };
+        const auto at = [&](int64_t k) {
+            return int64_t((Fraction(k) / fraction(rate) / fraction(tb)).round());
+        };
         stamps.push_back({start + at(f), at(f + 1) - at(f)});
     }
     return stamps;
 }
 
-const MardiniRational RATES[] = {{24, 1}, {25, 1}, {30, 1}, {24000, 1001}, {30000, 1001}, {60, 1}, {12, 1}, {1, 2}};
+const MardiniRational RATES[] = {{24, 1},       {25, 1}, {30, 1}, {24000, 1001},
+                                 {30000, 1001}, {60, 1}, {12, 1}, {1, 2}};
 
 } // namespace
 
 TEST_CASE("every length from 0 to 130 frames, constant rate")
 {
-    const MardiniRational fps[] = {{60, 1}, {60000, 1001}, {24, 1}, {10, 1}, {120, 1}, {144, 1}, {7, 3}};
-    const MardiniRational factors[] = {{1, 1}, {2, 1}, {3, 1}, {8, 1}, {64, 1}, {5, 2}, {4, 3}, {1001, 1000}, {11, 10}};
+    const MardiniRational fps[] = {{60, 1},  {60000, 1001}, {24, 1}, {10, 1},
+                                   {120, 1}, {144, 1},      {7, 3}};
+    const MardiniRational factors[] = {{1, 1}, {2, 1}, {3, 1},       {8, 1},  {64, 1},
+                                       {5, 2}, {4, 3}, {1001, 1000}, {11, 10}};
     for (int n = 0; n <= 130; n++) {
         const MardiniRational rate = RATES[n % 8], tb = {rate.den, rate.num * (n % 3 + 1)};
         for (unsigned arrival : {0u, 1u + n}) {
@@ -375,7 +398,8 @@ TEST_CASE("every length from 0 to 130 frames, constant rate")
             for (MardiniRational f : fps) {
                 job.mode = MARDINI_MODE_FPS;
                 job.rate = f;
-                INFO(n << " frames at " << rate.num << "/" << rate.den << " to " << f.num << "/" << f.den << " fps");
+                INFO(n << " frames at " << rate.num << "/" << rate.den << " to " << f.num << "/"
+                       << f.den << " fps");
                 REQUIRE(check(job) == "");
             }
             for (MardiniRational f : factors) {
@@ -400,7 +424,8 @@ TEST_CASE("count formulas")
         CHECK(run(job).slots.size() == static_cast<size_t>(n ? 8 * (n - 1) + 1 : 0));
         job.mode = MARDINI_MODE_FPS;
         job.rate = {60, 1};
-        CHECK(run(job).slots.size() == static_cast<size_t>((n * 60 + 24) / 25)); // the duration, rounded up
+        CHECK(run(job).slots.size() ==
+              static_cast<size_t>((n * 60 + 24) / 25)); // the duration, rounded up
     }
 }
 
@@ -424,20 +449,24 @@ TEST_CASE("two hours of 24000/1001, without drift")
     }
 }
 
-TEST_CASE("rounded time stamps: every given frame comes out, and no more is made than there would be without rounding")
+TEST_CASE("rounded time stamps: every given frame comes out, and no more is made than there would "
+          "be without rounding")
 {
     for (MardiniRational tb : {MardiniRational{1, 1000}, {1, 90000}, {1, 24000}})
-        for (MardiniRational rate : {MardiniRational{24000, 1001}, {30000, 1001}, {60000, 1001}, {60, 1}, {24, 1}})
+        for (MardiniRational rate :
+             {MardiniRational{24000, 1001}, {30000, 1001}, {60000, 1001}, {60, 1}, {24, 1}})
             for (int factor : {1, 2, 4}) {
                 const int n = 1000;
-                if (tb.den * rate.den < 8 * factor * rate.num * tb.num) // ticks are too coarse to tell
+                if (tb.den * rate.den <
+                    8 * factor * rate.num * tb.num) // ticks are too coarse to tell
                     continue;
                 Job job;
                 job.time_base = tb;
                 job.frame_rate = factor == 2 ? MardiniRational{0, 1} : rate; // known or not
                 job.stamps = constant_rate(n, rate, tb, 83);
                 job.rate = {factor * rate.num, rate.den};
-                INFO("time base " << tb.num << "/" << tb.den << ", " << rate.num << "/" << rate.den << " times " << factor);
+                INFO("time base " << tb.num << "/" << tb.den << ", " << rate.num << "/" << rate.den
+                                  << " times " << factor);
                 int64_t given = 0, made = 0;
                 const Result result = run(job);
                 for (const MardiniSlot &slot : result.slots) {
@@ -451,7 +480,8 @@ TEST_CASE("rounded time stamps: every given frame comes out, and no more is made
             }
 }
 
-TEST_CASE("of frames that are a tick or two apart, the nearest to an output time comes out there, however they arrive")
+TEST_CASE("of frames that are a tick or two apart, the nearest to an output time comes out there, "
+          "however they arrive")
 {
     std::mt19937 random(5);
     for (int round = 0; round < 300; round++) {
@@ -459,7 +489,8 @@ TEST_CASE("of frames that are a tick or two apart, the nearest to an output time
         job.mode = MARDINI_MODE_FPS;
         job.time_base = {1, 1000};
         job.rate = {50, 1};
-        for (int64_t pts = 0; pts < 400; pts += 20) // about the output's times, with gaps of many ticks and of few
+        for (int64_t pts = 0; pts < 400;
+             pts += 20) // about the output's times, with gaps of many ticks and of few
             for (int64_t shift = random() % 3 ? 0 : -2; shift <= 2; shift++)
                 if (random() % 3 == 0)
                     job.stamps.push_back({1000 + pts + shift, 0});
@@ -494,10 +525,12 @@ TEST_CASE("variable frame rate, any time base, rational rates")
         job.rate = job.mode == MARDINI_MODE_FPS ? MardiniRational{1 + below(120 * q), q}
                                                 : MardiniRational{q + below(10 * q), q};
         const Result result = run(job);
-        INFO("round " << round << ", mode " << job.mode << ", time base " << job.time_base.num << "/"
-                      << job.time_base.den << ", rate " << job.rate.num << "/" << job.rate.den);
+        INFO("round " << round << ", mode " << job.mode << ", time base " << job.time_base.num
+                      << "/" << job.time_base.den << ", rate " << job.rate.num << "/"
+                      << job.rate.den);
         // A time base that 31 bits cannot hold is said, and costs half a tick.
-        const bool rounded = !result.messages.empty() && result.messages[0].find("rounded") != std::string::npos;
+        const bool rounded =
+            !result.messages.empty() && result.messages[0].find("rounded") != std::string::npos;
         REQUIRE(result.messages.size() == rounded);
         REQUIRE(difference(job, result, rounded ? Fraction(1, 2) : Fraction(0)) == "");
     }
@@ -518,11 +551,20 @@ TEST_CASE("stamps that are missing, equal or run backward")
         const int n = 1 + static_cast<int>(random() % 40);
         for (int f = 0; f < n; f++) {
             switch (random() % 6) {
-            case 0: job.stamps.push_back({MISSING, random() % 2 ? 40 : 0}); break;
-            case 1: job.stamps.push_back({pts}); break;                            // equal
-            case 2: job.stamps.push_back({pts - int64_t(random() % 100)}); break; // backward
-            case 3: pts += 5000; [[fallthrough]];                                   // a jump
-            default: job.stamps.push_back({pts += 20 + random() % 40, random() % 2 ? 41 : 0});
+            case 0:
+                job.stamps.push_back({MISSING, random() % 2 ? 40 : 0});
+                break;
+            case 1:
+                job.stamps.push_back({pts});
+                break; // equal
+            case 2:
+                job.stamps.push_back({pts - int64_t(random() % 100)});
+                break; // backward
+            case 3:
+                pts += 5000;
+                [[fallthrough]]; // a jump
+            default:
+                job.stamps.push_back({pts += 20 + random() % 40, random() % 2 ? 41 : 0});
             }
         }
         const Result result = run(job);
@@ -531,14 +573,16 @@ TEST_CASE("stamps that are missing, equal or run backward")
 
         // Each is said once.
         const auto said = [&](const char *word) {
-            return std::count_if(result.messages.begin(), result.messages.end(),
-                                 [&](const std::string &m) { return m.find(word) != std::string::npos; });
+            return std::count_if(
+                result.messages.begin(), result.messages.end(),
+                [&](const std::string &m) { return m.find(word) != std::string::npos; });
         };
         const bool missing = std::any_of(job.stamps.begin(), job.stamps.end(),
                                          [](const Stamp &s) { return s.pts == MISSING; });
         REQUIRE(said("has no time stamp") == missing);
         REQUIRE(said("left out") == (take_part(job).size() < job.stamps.size()));
-        REQUIRE(result.messages.size() == static_cast<size_t>(said("has no time stamp") + said("left out")));
+        REQUIRE(result.messages.size() ==
+                static_cast<size_t>(said("has no time stamp") + said("left out")));
     }
 }
 
@@ -558,7 +602,8 @@ TEST_CASE("all stamps missing: the nominal rate, without drift")
 TEST_CASE("a total: originals at the nearest output frame")
 {
     for (int n = 0; n <= 64; n++) {
-        for (int64_t total : {int64_t(2), int64_t(n), int64_t(n + 1), int64_t(2 * n + 1), int64_t(128), int64_t(997)}) {
+        for (int64_t total : {int64_t(2), int64_t(n), int64_t(n + 1), int64_t(2 * n + 1),
+                              int64_t(128), int64_t(997)}) {
             if (total < std::max(n, 2))
                 continue;
             Job job;
@@ -650,7 +695,8 @@ TEST_CASE("settings out of range are refused, one message each")
 
 TEST_CASE("large time stamps: exact, or an error that says so")
 {
-    for (int64_t start : {int64_t(1) << 33, int64_t(1) << 40, int64_t(1) << 52, -(int64_t(1) << 52)}) {
+    for (int64_t start :
+         {int64_t(1) << 33, int64_t(1) << 40, int64_t(1) << 52, -(int64_t(1) << 52)}) {
         Job job;
         job.time_base = {1, 90000};
         job.frame_rate = {25, 1};
@@ -719,7 +765,8 @@ TEST_CASE("slots come as soon as their frames are known")
     CHECK(mardini_timeline_next(timeline, &slot) == 0); // the first, at once
     CHECK(mardini_timeline_next(timeline, &slot) == MARDINI_ERR(EAGAIN));
     REQUIRE(mardini_timeline_push(timeline, 2, 0, nullptr) == 1);
-    CHECK(mardini_timeline_next(timeline, &slot) == MARDINI_ERR(EAGAIN)); // the frame after the gap is a reference too
+    CHECK(mardini_timeline_next(timeline, &slot) ==
+          MARDINI_ERR(EAGAIN)); // the frame after the gap is a reference too
     REQUIRE(mardini_timeline_push(timeline, 4, 0, nullptr) == 1);
     CHECK(mardini_timeline_next(timeline, &slot) == 0);
     CHECK(slot.kind == MARDINI_SLOT_MADE);
@@ -747,7 +794,8 @@ TEST_CASE("a skipped frame changes no time: its gaps become one, its slot part o
         for (int round = 0; round < 40; round++) {
             Job job;
             job.mode = round % 2 ? MARDINI_MODE_FPS : MARDINI_MODE_SLOWMO;
-            job.rate = round % 2 ? MardiniRational{60, 1} : MardiniRational{1 + round % 7, round % 3 ? 1 : 2};
+            job.rate = round % 2 ? MardiniRational{60, 1}
+                                 : MardiniRational{1 + round % 7, round % 3 ? 1 : 2};
             if (job.rate.num < job.rate.den)
                 job.rate = {3, 2};
             job.time_base = {1, 24};
@@ -766,7 +814,8 @@ TEST_CASE("a skipped frame changes no time: its gaps become one, its slot part o
             REQUIRE(spread.slots.size() == plain.slots.size());
             for (size_t k = 0; k < plain.slots.size(); k++) {
                 MardiniSlot want = plain.slots[k];
-                INFO("slot " << k << " of " << n << " frames: " << show(want) << "; got " << show(spread.slots[k]));
+                INFO("slot " << k << " of " << n << " frames: " << show(want) << "; got "
+                             << show(spread.slots[k]));
                 int64_t before = want.before, after = want.after;
                 const bool touches = job.skipped[before] || job.skipped[after];
                 while (touches && job.skipped[before])
@@ -779,8 +828,9 @@ TEST_CASE("a skipped frame changes no time: its gaps become one, its slot part o
                     want.position = 0;
                 } else if (touches) {
                     const auto time = [&](int64_t f) { return Fraction(job.stamps[f].pts); };
-                    const double at = (time(want.before) - time(before)).value() +
-                                      want.position * (time(want.after) - time(want.before)).value();
+                    const double at =
+                        (time(want.before) - time(before)).value() +
+                        want.position * (time(want.after) - time(want.before)).value();
                     want.kind = MARDINI_SLOT_MADE;
                     want.before = before;
                     want.after = after;
@@ -814,7 +864,8 @@ TEST_CASE("the first frame, one left out and those of a total cannot be skipped"
         REQUIRE(mardini_timeline_push(timeline, 0, 1, nullptr) == 1);
         CHECK(mardini_timeline_skip(timeline) == MARDINI_ERR(EINVAL));
         REQUIRE(mardini_timeline_push(timeline, 1, 1, nullptr) == 1);
-        CHECK(mardini_timeline_skip(timeline) == (mode == MARDINI_MODE_FPS ? 0 : MARDINI_ERR(EINVAL)));
+        CHECK(mardini_timeline_skip(timeline) ==
+              (mode == MARDINI_MODE_FPS ? 0 : MARDINI_ERR(EINVAL)));
         mardini_timeline_close(&timeline);
     }
     CHECK(mardini_timeline_skip(nullptr) == MARDINI_ERR(EINVAL));

@@ -1,6 +1,6 @@
-// The timeline's jobs at the input's own rate (fill, extend, loop) against what they promise: every given frame once, in
-// order, at its own time; as many made ones as were asked for; each made from known frames around it, and no frame is
-// wanted longer than that takes.
+// The timeline's jobs at the input's own rate (fill, extend, loop) against what they promise: every
+// given frame once, in order, at its own time; as many made ones as were asked for; each made from
+// known frames around it, and no frame is wanted longer than that takes.
 
 #include "mardini.h"
 
@@ -77,7 +77,8 @@ Job animation(int64_t total, int64_t anchor)
     return job;
 }
 
-/// As the filter does it: slots are asked for before each frame. `held` is what a caller that lets go as it may still has.
+/// As the filter does it: slots are asked for before each frame. `held` is what a caller that lets
+/// go as it may still has.
 Result run(const Job &job)
 {
     Result result;
@@ -94,7 +95,8 @@ Result run(const Job &job)
             names.insert(names.end(), {slot.before, slot.after});
             for (int64_t name : names)
                 if (!held.count(name))
-                    FAIL("slot " << result.slots.size() << " names frame " << name << ", which was let go");
+                    FAIL("slot " << result.slots.size() << " names frame " << name
+                                 << ", which was let go");
             if (slot.keep < -1 && !held.insert(slot.keep).second)
                 FAIL("the name " << slot.keep << " was given twice");
             result.most_wanted = std::max(result.most_wanted, held.size());
@@ -109,7 +111,8 @@ Result run(const Job &job)
         REQUIRE(take() == MARDINI_ERR(EAGAIN));
         if (job.stamps[f].repeats)
             REQUIRE(mardini_timeline_repeat(timeline) == 0);
-        REQUIRE(mardini_timeline_push(timeline, job.stamps[f].pts, job.stamps[f].duration, nullptr) == 1);
+        REQUIRE(mardini_timeline_push(timeline, job.stamps[f].pts, job.stamps[f].duration,
+                                      nullptr) == 1);
         if (mardini_timeline_wants(timeline, static_cast<int64_t>(f)))
             held.insert(static_cast<int64_t>(f));
         result.most_wanted = std::max(result.most_wanted, held.size());
@@ -183,7 +186,8 @@ void check_windows(const Result &result, std::map<int64_t, double> time_of)
         for (int f = 0; f < s.num_references; f++) {
             REQUIRE((f == 0 || s.times[f] > s.times[f - 1]));
             REQUIRE(s.times[f] != s.position);
-            REQUIRE(std::abs(time_of.at(s.references[f]) - time_of.at(s.before) - s.times[f] * gap) < 1e-6);
+            REQUIRE(std::abs(time_of.at(s.references[f]) - time_of.at(s.before) -
+                             s.times[f] * gap) < 1e-6);
         }
         const double time = time_of.at(s.before) + s.position * gap;
         REQUIRE(std::abs(static_cast<double>(s.key) - time_of.at(s.before) * 1e6) < 2);
@@ -227,8 +231,11 @@ TEST_CASE("extend: counts, times and windows for every length and side")
                     const MardiniSlot &s = slots[static_cast<size_t>(k)];
                     const int64_t f = k - before;
                     INFO("output frame " << k);
-                    // Rounded from the first frame back, from the last one on, and shifted by whole ticks.
-                    const int64_t time = f < 0 ? -ticks(-f) : f < n ? ticks(f) : ticks(n - 1) + ticks(f - n + 1);
+                    // Rounded from the first frame back, from the last one on, and shifted by whole
+                    // ticks.
+                    const int64_t time = f < 0   ? -ticks(-f)
+                                         : f < n ? ticks(f)
+                                                 : ticks(n - 1) + ticks(f - n + 1);
                     REQUIRE(s.pts == 70 + ticks(before) + time);
                     if (k + 1 < static_cast<int64_t>(slots.size()))
                         REQUIRE(s.pts + s.duration == slots[static_cast<size_t>(k) + 1].pts);
@@ -266,18 +273,21 @@ TEST_CASE("extend: each window starts from the frames of the one before")
             INFO("context " << context << ", side " << side);
             REQUIRE(made.size() == 40);
             for (size_t at = 0; at < made.size();) {
-                const size_t size = std::min<size_t>(static_cast<size_t>(MARDINI_WINDOW - c), made.size() - at);
+                const size_t size =
+                    std::min<size_t>(static_cast<size_t>(MARDINI_WINDOW - c), made.size() - at);
                 std::vector<int64_t> references(known.end() - c, known.end());
                 if (side == MARDINI_SIDE_BEFORE)
                     std::reverse(references.begin(), references.end());
                 for (size_t k = at; k < at + size; k++) {
                     const MardiniSlot &s = made[k];
-                    REQUIRE(std::vector<int64_t>(s.references, s.references + s.num_references) == references);
+                    REQUIRE(std::vector<int64_t>(s.references, s.references + s.num_references) ==
+                            references);
                     REQUIRE((side == MARDINI_SIDE_AFTER ? s.position > 1 : s.position < 0));
                     REQUIRE((k == at || s.position > made[k - 1].position));
                 }
                 for (size_t k = 0; k < size; k++)
-                    known.push_back(made[side == MARDINI_SIDE_AFTER ? at + k : at + size - 1 - k].keep);
+                    known.push_back(
+                        made[side == MARDINI_SIDE_AFTER ? at + k : at + size - 1 - k].keep);
                 at += size;
             }
         }
@@ -305,17 +315,22 @@ TEST_CASE("loop: the join leads from the last two frames to the first two")
                 if (k < n) {
                     REQUIRE(is_given(s, k));
                 } else if (n == 1) { // away from it and back
-                    REQUIRE((s.kind == MARDINI_SLOT_MADE && s.num_references == 1 && s.references[0] == 0 && s.times[0] == 8));
+                    REQUIRE((s.kind == MARDINI_SLOT_MADE && s.num_references == 1 &&
+                             s.references[0] == 0 && s.times[0] == 8));
                     REQUIRE((s.position > 8 && s.position <= 14));
-                    REQUIRE(s.position == result.slots[static_cast<size_t>(total + 1 - k)].position);
+                    REQUIRE(s.position ==
+                            result.slots[static_cast<size_t>(total + 1 - k)].position);
                     if (k > 1)
-                        REQUIRE((s.position > result.slots[static_cast<size_t>(k) - 1].position) == (2 * k <= total + 1));
+                        REQUIRE((s.position > result.slots[static_cast<size_t>(k) - 1].position) ==
+                                (2 * k <= total + 1));
                 } else {
                     REQUIRE(s.kind == MARDINI_SLOT_MADE);
                     const std::vector<int64_t> references = {n - 2, n - 1, 0, 1};
-                    REQUIRE(std::vector<int64_t>(s.references, s.references + s.num_references) == references);
+                    REQUIRE(std::vector<int64_t>(s.references, s.references + s.num_references) ==
+                            references);
                     // A tick of rounding in a span of total + 1 frames.
-                    REQUIRE(std::abs(s.position - static_cast<double>(k - n + 1) / static_cast<double>(total + 1)) < 0.03);
+                    REQUIRE(std::abs(s.position - static_cast<double>(k - n + 1) /
+                                                      static_cast<double>(total + 1)) < 0.03);
                 }
             }
         }
@@ -325,7 +340,8 @@ TEST_CASE("loop: the join leads from the last two frames to the first two")
 TEST_CASE("fill: named frames are made, all others come out as they are")
 {
     for (int n : LENGTHS) {
-        for (const char *named : {"0", "1", "0-1", "3+1", "2-2+14-15", "10-14", "5-90", "17", "98-99+0"}) {
+        for (const char *named :
+             {"0", "1", "0-1", "3+1", "2-2+14-15", "10-14", "5-90", "17", "98-99+0"}) {
             Job job;
             job.mode = MARDINI_MODE_FILL;
             job.named = named;
@@ -333,7 +349,8 @@ TEST_CASE("fill: named frames are made, all others come out as they are")
             std::set<int64_t> anew;
             for (const char *at = named; *at;) {
                 char *end;
-                const long first = strtol(at, &end, 10), last = *end == '-' ? strtol(end + 1, &end, 10) : first;
+                const long first = strtol(at, &end, 10),
+                           last = *end == '-' ? strtol(end + 1, &end, 10) : first;
                 for (long f = first; f <= last; f++)
                     anew.insert(f);
                 at = *end ? end + 1 : end;
@@ -343,7 +360,9 @@ TEST_CASE("fill: named frames are made, all others come out as they are")
             if (n && *anew.rbegin() >= n) {
                 CHECK(result.failure == MARDINI_ERR(EINVAL));
                 REQUIRE(result.messages.size() == 1);
-                CHECK(result.messages[0] == "frame " + std::to_string(*anew.rbegin()) + " is to be filled, and the last one is " + std::to_string(n - 1));
+                CHECK(result.messages[0] == "frame " + std::to_string(*anew.rbegin()) +
+                                                " is to be filled, and the last one is " +
+                                                std::to_string(n - 1));
                 continue;
             }
             if (n && static_cast<int>(anew.size()) == n) {
@@ -376,7 +395,8 @@ TEST_CASE("fill: named frames are made, all others come out as they are")
                         left.push_back(f), found++;
                 REQUIRE(s.kind == MARDINI_SLOT_MADE);
                 for (int f = 0; f < s.num_references; f++)
-                    REQUIRE((std::count(left.begin(), left.end(), s.references[f]) || s.position > 1 || s.position < 0));
+                    REQUIRE((std::count(left.begin(), left.end(), s.references[f]) ||
+                             s.position > 1 || s.position < 0));
                 if (s.position > 0 && s.position < 1)
                     REQUIRE(static_cast<size_t>(s.num_references) == left.size());
             }
@@ -390,7 +410,9 @@ TEST_CASE("fill: gaps between time stamps, repeats and freezes are found")
     const auto kinds = [](const Result &result) {
         std::string out;
         for (const MardiniSlot &slot : result.slots)
-            out += slot.kind == MARDINI_SLOT_GIVEN ? 'g' : slot.kind == MARDINI_SLOT_MADE ? 'm' : 'h';
+            out += slot.kind == MARDINI_SLOT_GIVEN  ? 'g'
+                   : slot.kind == MARDINI_SLOT_MADE ? 'm'
+                                                    : 'h';
         return out;
     };
     Job job;
@@ -456,12 +478,16 @@ TEST_CASE("variable frame rate: every given frame at its own time, made ones at 
         REQUIRE(slots[0].pts == job.stamps[0].pts);
         for (size_t f = 0; f < n; f++) {
             REQUIRE(is_given(slots[first + f], static_cast<int64_t>(f)));
-            REQUIRE(slots[first + f].pts - slots[first].pts == job.stamps[f].pts - job.stamps[0].pts);
+            REQUIRE(slots[first + f].pts - slots[first].pts ==
+                    job.stamps[f].pts - job.stamps[0].pts);
         }
         const Stamp &last = job.stamps[n - 1];
-        const int64_t step = seed % 2 ? 40 : last.duration ? last.duration : last.pts - job.stamps[n - 2].pts;
+        const int64_t step = seed % 2        ? 40
+                             : last.duration ? last.duration
+                                             : last.pts - job.stamps[n - 2].pts;
         for (size_t k = 1; k <= 20; k++)
-            REQUIRE(slots[first + n - 1 + k].pts == slots[first + n - 1].pts + static_cast<int64_t>(k) * step);
+            REQUIRE(slots[first + n - 1 + k].pts ==
+                    slots[first + n - 1].pts + static_cast<int64_t>(k) * step);
         std::map<int64_t, double> times = times_of(job.stamps);
         if (job.mode == MARDINI_MODE_EXTEND)
             check_windows(result, times);
@@ -472,7 +498,8 @@ TEST_CASE("a clip streams through: what is wanted at once does not grow with it"
 {
     std::map<int, size_t> wanted;
     for (int n : {100, 3000}) {
-        for (int mode : {MARDINI_MODE_FPS, MARDINI_MODE_FILL, MARDINI_MODE_EXTEND, MARDINI_MODE_LOOP}) {
+        for (int mode :
+             {MARDINI_MODE_FPS, MARDINI_MODE_FILL, MARDINI_MODE_EXTEND, MARDINI_MODE_LOOP}) {
             Job job;
             job.mode = mode;
             job.total = 300;
@@ -515,7 +542,8 @@ TEST_CASE("jobs that cannot be are refused, one sentence each")
     refused(job, "side 3");
     job.mode = MARDINI_MODE_FILL;
     refused(job, "nothing is to be filled");
-    for (const char *named : {"", "x", "-3", "1-", "1,2", "4+", "2-1", "1--2", "99999999999999999999"}) {
+    for (const char *named :
+         {"", "x", "-3", "1-", "1,2", "4+", "2-1", "1--2", "99999999999999999999"}) {
         job.named = named;
         refused(job, std::string("'") + named + "'");
     }
@@ -529,7 +557,8 @@ TEST_CASE("jobs that cannot be are refused, one sentence each")
     CHECK(result.messages[0] == "a context of 6 frames is wanted, and the clip has 5");
 }
 
-TEST_CASE("animate: a window of 17 positions around the first frame, however many frames are spread over it")
+TEST_CASE("animate: a window of 17 positions around the first frame, however many frames are "
+          "spread over it")
 {
     for (int64_t total : {2, 3, 5, 16, 17, 18, 33, 100})
         for (int64_t anchor : {int64_t(0), (total - 1) / 2, total - 1})
@@ -543,7 +572,8 @@ TEST_CASE("animate: a window of 17 positions around the first frame, however man
                 CHECK((rate.num == 8 && rate.den == 1));
                 MardiniSlot slot;
                 CHECK(mardini_timeline_next(timeline, &slot) == MARDINI_ERR(EAGAIN));
-                for (int f = 0; f < given; f++) { // the others are not wanted, and nothing is said of them
+                for (int f = 0; f < given;
+                     f++) { // the others are not wanted, and nothing is said of them
                     CHECK(mardini_timeline_push(timeline, 500 + 40 * f, 40, nullptr) == (f == 0));
                     CHECK(mardini_timeline_wants(timeline, f) == (f == 0));
                 }
@@ -553,7 +583,8 @@ TEST_CASE("animate: a window of 17 positions around the first frame, however man
                 for (int64_t k = 0; k < (given ? total : 0); k++) { // no end is needed
                     INFO("slot " << k);
                     REQUIRE(mardini_timeline_next(timeline, &slot) == 0);
-                    CHECK(slot.pts * time_base.num * 8 == time_base.den * (4 + k)); // .5 s + k / 8 s
+                    CHECK(slot.pts * time_base.num * 8 ==
+                          time_base.den * (4 + k)); // .5 s + k / 8 s
                     CHECK(slot.duration * time_base.num * 8 == time_base.den);
                     CHECK((slot.before == 0 && slot.after == 0 && slot.keep == -1));
                     CHECK(slot.kind == (k == anchor ? MARDINI_SLOT_GIVEN : MARDINI_SLOT_MADE));

@@ -1,4 +1,5 @@
-// The trainer's parts that need no clips: which frames are masked, what the losses reach, that steps are kept.
+// The trainer's parts that need no clips: which frames are masked, what the losses reach, that
+// steps are kept.
 #include "train/losses.h"
 #include "train/masks.h"
 #include "train/optimizer.h"
@@ -25,7 +26,9 @@ Batch synthetic_batch(uint64_t seed, int windows = 2, int given = 2, int masked 
     };
     std::vector<Sample> samples;
     for (int i = 0; i < windows; i++)
-        samples.push_back(synthesize(sample_positions(Stage::Interpolation, {9, given, masked}, random), 64, 8, texture, random));
+        samples.push_back(
+            synthesize(sample_positions(Stage::Interpolation, {9, given, masked}, random), 64, 8,
+                       texture, random));
     return collate(samples);
 }
 
@@ -38,7 +41,8 @@ Step forward(Network &network, const Batch &b)
 {
     Step s;
     s.output = network->forward(b.given, b.given_times, b.masked_times);
-    s.loss = losses(s.output, b.masked.flatten(0, 1), b.flow.flatten(0, 1), b.visible.flatten(0, 1));
+    s.loss =
+        losses(s.output, b.masked.flatten(0, 1), b.flow.flatten(0, 1), b.visible.flatten(0, 1));
     return s;
 }
 
@@ -53,12 +57,15 @@ TEST_CASE("masks are what the stages promise: windows grow, the share that is gi
         double least, most; ///< share of the window's positions that are given
     };
     double share_before = 2;
-    for (auto [stage, positions, least, most] : {Promise{Stage::Motion, 4, 0.35, 1}, {Stage::Interpolation, 9, 0.15, 0.6},
-                                                 {Stage::Any, 17, 0.05, 0.3}, {Stage::Joint, 17, 0.05, 0.3}}) {
+    for (auto [stage, positions, least, most] : {Promise{Stage::Motion, 4, 0.35, 1},
+                                                 {Stage::Interpolation, 9, 0.15, 0.6},
+                                                 {Stage::Any, 17, 0.05, 0.3},
+                                                 {Stage::Joint, 17, 0.05, 0.3}}) {
         double given = 0;
         std::set<int> counts;
         bool wide = false; // as the filter has them at 8x
-        bool one = false, extension = false, apart = false, join = false; // the jobs of the third stage
+        bool one = false, extension = false, apart = false,
+             join = false; // the jobs of the third stage
         for (int i = 0; i < 3000; i++) {
             const WindowSize size = sample_window_size(stage, random);
             const Positions p = sample_positions(stage, size, random);
@@ -74,14 +81,17 @@ TEST_CASE("masks are what the stages promise: windows grow, the share that is gi
             REQUIRE(share <= most);
             for (double m : p.masked) {
                 REQUIRE(std::count(p.given.begin(), p.given.end(), m) == 0);
-                REQUIRE((m >= 0 && m < 25 && p.given.front() >= 0 && p.given.back() < 25)); // four given ones, eight apart
+                REQUIRE((m >= 0 && m < 25 && p.given.front() >= 0 &&
+                         p.given.back() < 25)); // four given ones, eight apart
                 extension |= m > p.given.back() && p.given.size() > 1;
                 one |= p.given.size() == 1;
                 apart |= p.given.size() == 2 && p.given[1] - p.given[0] == 16;
             }
-            wide |= p.given.size() == 4 && p.given[1] - p.given[0] == 8 && p.given[3] - p.given[0] == 24;
+            wide |= p.given.size() == 4 && p.given[1] - p.given[0] == 8 &&
+                    p.given[3] - p.given[0] == 24;
             if (positions < 17) // of an extension and a join several may be the same
-                REQUIRE(std::set<double>(p.masked.begin(), p.masked.end()).size() == p.masked.size());
+                REQUIRE(std::set<double>(p.masked.begin(), p.masked.end()).size() ==
+                        p.masked.size());
             join |= p.given.size() == 4 && p.given[1] == 1 && p.given[2] == 15;
             counts.insert(size.given);
             given += share / 3000;
@@ -119,8 +129,10 @@ TEST_CASE("times reach the network as the filter gives them")
         if (p.given.size() > 1) {
             CHECK(torch::allclose(before.distance_before, after.distance_before, 1e-4, 1e-5));
             for (size_t m = 0; m < p.pair.size() && stage == Stage::Interpolation; m++)
-                CHECK((b.given_times[0][p.pair[m][1]] - b.given_times[0][p.pair[m][0]]).item<float>() == Approx(gap_length));
-            CHECK((b.given_times[0][p.pair[0][1]] - b.given_times[0][p.pair[0][0]]).item<float>() == Approx(gap_length));
+                CHECK((b.given_times[0][p.pair[m][1]] - b.given_times[0][p.pair[m][0]])
+                          .item<float>() == Approx(gap_length));
+            CHECK((b.given_times[0][p.pair[0][1]] - b.given_times[0][p.pair[0][0]]).item<float>() ==
+                  Approx(gap_length));
         }
     }
 }
@@ -140,10 +152,12 @@ TEST_CASE("the pyramid is a distance and weighs what is coarse too")
 {
     Tensor x = torch::rand({1, 1, 32, 32}), shifted = x + 0.1;
     CHECK(pyramid_distance(x, x).item<double>() == 0);
-    CHECK(pyramid_distance(x, shifted).item<double>() == Approx(1.6).epsilon(1e-4)); // 2^4 times the mean
+    CHECK(pyramid_distance(x, shifted).item<double>() ==
+          Approx(1.6).epsilon(1e-4)); // 2^4 times the mean
 }
 
-TEST_CASE("fidelity counts decibels: halving an error is worth as much on a good frame as on a bad one")
+TEST_CASE(
+    "fidelity counts decibels: halving an error is worth as much on a good frame as on a bad one")
 {
     torch::manual_seed(2);
     Tensor truth = torch::rand({2, 6, 32, 32}) - 0.5, error = torch::randn({2, 6, 32, 32});
@@ -158,7 +172,8 @@ TEST_CASE("fidelity counts decibels: halving an error is worth as much on a good
     Tensor chroma = error.clone();
     chroma.slice(1, 0, 4).zero_();
     CHECK(fidelity_distance(truth + chroma, truth).item<double>() == Approx(at(0, 0)));
-    const double less = (psnr(truth + 0.02 * error, truth) - psnr(truth + 0.1 * error, truth)) / 10 * std::log(10) / 2;
+    const double less = (psnr(truth + 0.02 * error, truth) - psnr(truth + 0.1 * error, truth)) /
+                        10 * std::log(10) / 2;
     CHECK(at(0.1, 0.1) - at(0.02, 0.02) == Approx(less).epsilon(0.03));
 }
 
@@ -166,7 +181,8 @@ TEST_CASE("a cost volume's gradient is that of its definition")
 {
     torch::manual_seed(2);
     constexpr int radius = 2, n = 2 * radius + 1;
-    Tensor a = torch::randn({2, 5, 7, 9}), b = torch::randn({2, 5, 7, 9}), by = torch::randn({2, n * n, 7, 9});
+    Tensor a = torch::randn({2, 5, 7, 9}), b = torch::randn({2, 5, 7, 9}),
+           by = torch::randn({2, n * n, 7, 9});
     auto defined = [&](const Tensor &x, const Tensor &y) {
         auto unit = [](const Tensor &t) { return t / t.norm(2, {1}, true); };
         Tensor padded = at::constant_pad_nd(unit(y), {radius, radius, radius, radius});
@@ -199,8 +215,8 @@ TEST_CASE("one step reaches the encoder, the planner and the generator")
         if (i < 2)
             optimizer.step(1e-3);
     }
-    for (auto *part : std::initializer_list<torch::nn::Module *>{network->encoder.get(), network->planner.get(),
-                                                                 network->generator.get()})
+    for (auto *part : std::initializer_list<torch::nn::Module *>{
+             network->encoder.get(), network->planner.get(), network->generator.get()})
         for (auto &p : part->named_parameters()) {
             INFO(p.key());
             REQUIRE(p.value().grad().defined());
@@ -214,12 +230,15 @@ TEST_CASE("a matrix's step goes in all its directions alike, as far as the rate 
     for (auto [rows, columns] : {std::pair(24, 200), {200, 24}, {64, 64}}) {
         // Singular values of three orders of magnitude
         Tensor m = torch::randn({rows, columns});
-        m = torch::mm(m * torch::logspace(0, -2, columns), torch::randn({columns, columns})) / columns;
+        m = torch::mm(m * torch::logspace(0, -2, columns), torch::randn({columns, columns})) /
+            columns;
         const Tensor o = orthogonalized(m), values = at::linalg_svdvals(o);
-        INFO(rows << "x" << columns << ", " << values.min().item<double>() << " to " << values.max().item<double>());
+        INFO(rows << "x" << columns << ", " << values.min().item<double>() << " to "
+                  << values.max().item<double>());
         CHECK(values.max().item<double>() < 1.3);
         CHECK(values.median().item<double>() > 0.6);
-        CHECK((o * m).sum().item<double>() > 0.7 * at::linalg_svdvals(m).sum().item<double>()); // the same ones
+        CHECK((o * m).sum().item<double>() >
+              0.7 * at::linalg_svdvals(m).sum().item<double>()); // the same ones
     }
     CHECK(torch::equal(orthogonalized(torch::zeros({20, 30})), torch::zeros({20, 30})));
 

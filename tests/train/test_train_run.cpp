@@ -38,8 +38,9 @@ std::string sliding_pack(int frames = 40)
     for (int f = 0; f < frames; f++) {
         for (int y = 0; y < height; y++)
             for (int x = 0; x < width; x++)
-                frame[y * width + x] = static_cast<uint8_t>(
-                    128 + 50 * std::sin((x + 3 * f) * 0.21 + y * 0.05) + 40 * std::cos(y * 0.17 - (x + 3 * f) * 0.07));
+                frame[y * width + x] =
+                    static_cast<uint8_t>(128 + 50 * std::sin((x + 3 * f) * 0.21 + y * 0.05) +
+                                         40 * std::cos(y * 0.17 - (x + 3 * f) * 0.07));
         writer.add_frame(frame.data());
     }
     writer.end_video();
@@ -80,7 +81,8 @@ TrainOptions small_run(const std::string &out)
 /// The program with a small run's flags; WORDS stand before it.
 ffmpeg::Output program(const std::string &flags, const std::string &words = "")
 {
-    return ffmpeg::shell(words + " " + ffmpeg::mardini() + " train --crop 64 --threads 1 --bf16 0 " + flags);
+    return ffmpeg::shell(words + " " + ffmpeg::mardini() +
+                         " train --crop 64 --threads 1 --bf16 0 " + flags);
 }
 
 double largest_difference(const std::string &a, const std::string &b, const std::string &part)
@@ -117,7 +119,8 @@ TEST_CASE("a batch is a function of seed and step; two shares are the whole")
     Loader three(many, &clips, nullptr, 0, {}, half_way);
     TrainOptions twice = o;
     twice.batch = 4;
-    Loader whole(twice, &clips, nullptr, 5, {}, half_way), second(o, &clips, nullptr, 5, {1, 2}, half_way);
+    Loader whole(twice, &clips, nullptr, 5, {}, half_way),
+        second(o, &clips, nullptr, 5, {1, 2}, half_way);
     for (int step = 0; step < 6; step++) {
         Batch a = one.next(), b = three.next();
         CHECK(torch::equal(a.given, b.given));
@@ -186,19 +189,24 @@ TEST_CASE("a run that was stopped and gone on with equals the unbroken one, loss
 
 TEST_CASE("two processes equal one with the doubled batch")
 {
-    const std::string data = sliding_pack(), one = ffmpeg::scratch("one"), two = ffmpeg::scratch("two");
+    const std::string data = sliding_pack(), one = ffmpeg::scratch("one"),
+                      two = ffmpeg::scratch("two");
     // Up to the stages that draw noise, which each process draws for itself.
-    const std::string flags = "--data " + data + " --steps 4 --large 0 --end 0.4 --start 0.05 --out ";
+    const std::string flags =
+        "--data " + data + " --steps 4 --large 0 --end 0.4 --start 0.05 --out ";
     ffmpeg::Output o = program("--batch 4 " + flags + one);
     INFO(o.err);
     REQUIRE(o.status == 0);
-    const std::string world = "WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=" + std::to_string(free_port());
-    const std::string run = " " + ffmpeg::mardini() + " train --crop 64 --threads 1 --bf16 0 --batch 2 " + flags + two;
-    o = ffmpeg::shell(world + " RANK=1 timeout 300" + run + " & " + world + " RANK=0 timeout 300" + run + "; status=$?; wait $! && exit $status");
+    const std::string world =
+        "WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=" + std::to_string(free_port());
+    const std::string run =
+        " " + ffmpeg::mardini() + " train --crop 64 --threads 1 --bf16 0 --batch 2 " + flags + two;
+    o = ffmpeg::shell(world + " RANK=1 timeout 300" + run + " & " + world + " RANK=0 timeout 300" +
+                      run + "; status=$?; wait $! && exit $status");
     INFO(o.err);
     REQUIRE(o.status == 0);
-    // The first moments are sums of the gradients: the sums' order differs, and float32 has 24 bits. The weights
-    // follow their sign alone in the first steps, so that they say less.
+    // The first moments are sums of the gradients: the sums' order differs, and float32 has 24
+    // bits. The weights follow their sign alone in the first steps, so that they say less.
     SafeTensors a = read_safetensors(one + ".state"), b = read_safetensors(two + ".state");
     double difference = 0, size = 0;
     for (auto &[name, tensor] : a.tensors)
@@ -213,23 +221,31 @@ TEST_CASE("two processes equal one with the doubled batch")
 
 TEST_CASE("an incomplete environment of processes is a sentence")
 {
-    ffmpeg::Output o = program("--steps 1 --data " + sliding_pack() + " --out " + ffmpeg::scratch("alone"),
-                               "WORLD_SIZE=2 RANK=0");
+    ffmpeg::Output o =
+        program("--steps 1 --data " + sliding_pack() + " --out " + ffmpeg::scratch("alone"),
+                "WORLD_SIZE=2 RANK=0");
     CHECK(o.status == 1);
     CHECK_THAT(o.err, Catch::Contains("MASTER_ADDR"));
 }
 
 TEST_CASE("killed at any moment, what was saved is whole")
 {
-    const std::string out = ffmpeg::scratch("killed"), flags =
-        "--steps 100000 --batch 1 --save-minutes 0 --log-every 1 --data " + sliding_pack() + " --out " + out;
+    const std::string out = ffmpeg::scratch("killed"),
+                      flags = "--steps 100000 --batch 1 --save-minutes 0 --log-every 1 --data " +
+                              sliding_pack() + " --out " + out;
     fs::remove(out + ".state");
     int64_t steps = -1;
-    for (const char *moment : {"0", ".1", ".25", ".6"}) { // seconds after the first save, while it saves after every step
-        const std::string resume = fs::exists(out + ".state") ? " --resume " + out + ".state" : "", mark = ffmpeg::scratch("mark");
-        const ffmpeg::Output o = ffmpeg::shell(
-            "touch '" + mark + "'; " + ffmpeg::mardini() + " train --crop 64 --threads 1 --bf16 0 " + flags + resume + " & p=$!; i=0; until [ '" +
-            out + "' -nt '" + mark + "' ] || [ $i -ge 1200 ]; do sleep .1; i=$((i + 1)); done; sleep " + moment + "; kill -KILL $p; wait $p");
+    for (const char *moment :
+         {"0", ".1", ".25",
+          ".6"}) { // seconds after the first save, while it saves after every step
+        const std::string resume = fs::exists(out + ".state") ? " --resume " + out + ".state" : "",
+                          mark = ffmpeg::scratch("mark");
+        const ffmpeg::Output o =
+            ffmpeg::shell("touch '" + mark + "'; " + ffmpeg::mardini() +
+                          " train --crop 64 --threads 1 --bf16 0 " + flags + resume +
+                          " & p=$!; i=0; until [ '" + out + "' -nt '" + mark +
+                          "' ] || [ $i -ge 1200 ]; do sleep .1; i=$((i + 1)); done; sleep " +
+                          moment + "; kill -KILL $p; wait $p");
         INFO(o.err);
         REQUIRE(o.status == 128 + SIGKILL); // not by itself
         SafeTensors state = read_safetensors(out + ".state");
@@ -244,8 +260,9 @@ TEST_CASE("a full disk is said, the run goes on, and its end fails in one senten
 {
     const std::string out = ffmpeg::scratch("full");
     // Files may have 100 kB: enough for the log, too little for a checkpoint.
-    ffmpeg::Output o = program("--steps 2 --batch 1 --save-minutes 0 --data " + sliding_pack() + " --out " + out,
-                               "ulimit -f 200;");
+    ffmpeg::Output o =
+        program("--steps 2 --batch 1 --save-minutes 0 --data " + sliding_pack() + " --out " + out,
+                "ulimit -f 200;");
     INFO(o.err);
     CHECK(o.status == 1);
     CHECK(ffmpeg::count(o.err, "The run goes on and tries again.") == 2);
@@ -268,11 +285,14 @@ TEST_CASE("bad input is one sentence each, and exit status 1")
     fs::resize_file(folder / "cut.mp4", fs::file_size(folder / "cut.mp4") / 2);
     make("testsrc2=s=16x16:d=1 -c:v ffv1 " + (folder / "tiny.mkv").string());
     make("testsrc2=s=128x96 -frames:v 1 -c:v ffv1 " + (folder / "single.mkv").string());
-    for (auto [place, reason] : {std::pair("none", "no usable video"), {"gone", "no such file"},
-                                 {"sound.mov", "no video stream"}, {"cut.mp4", "cut.mp4: "},
+    for (auto [place, reason] : {std::pair("none", "no usable video"),
+                                 {"gone", "no such file"},
+                                 {"sound.mov", "no video stream"},
+                                 {"cut.mp4", "cut.mp4: "},
                                  {"tiny.mkv", "16x16 pixels, the shorter side must have 32"},
                                  {"single.mkv", "1 frame, at least 3 are needed"}}) {
-        ffmpeg::Output o = program("--steps 1 --data " + (folder / place).string() + " --out " + (folder / "x").string());
+        ffmpeg::Output o = program("--steps 1 --data " + (folder / place).string() + " --out " +
+                                   (folder / "x").string());
         INFO(place << ": " << o.err);
         CHECK(o.status == 1);
         CHECK_THAT(o.err, Catch::Contains(reason));
@@ -282,11 +302,13 @@ TEST_CASE("bad input is one sentence each, and exit status 1")
     TrainOptions nano = small_run("nano");
     nano.steps = 1;
     train::train(nano);
-    ffmpeg::Output o = program("--steps 1 --preset small --resume " + nano.out + " --data " + nano.data[0] + " --out " +
-                               (folder / "x").string());
+    ffmpeg::Output o = program("--steps 1 --preset small --resume " + nano.out + " --data " +
+                               nano.data[0] + " --out " + (folder / "x").string());
     CHECK(o.status == 1);
     CHECK_THAT(o.err, Catch::Contains("is of the preset nano, not small"));
-    o = program("--steps 1000000 --data " + nano.data[0] + " --out " + (folder / "gone" / "x").string(), "timeout 60");
+    o = program("--steps 1000000 --data " + nano.data[0] + " --out " +
+                    (folder / "gone" / "x").string(),
+                "timeout 60");
     CHECK(o.status == 1); // before the first step, not after the last
     CHECK_THAT(o.err, Catch::Contains("cannot be written"));
 }
@@ -300,8 +322,9 @@ TEST_CASE("a run leaves its log, its curves and a contact sheet")
     o.teacher = true;
     train::train(o);
     const std::string log = ffmpeg::read(o.out + ".log");
-    for (const char *name : {"loss_without_planner", "loss_without_match", "plan_share", "token_magnitude", "staying",
-                             "diffusion_planner", "diffusion_generator", "teacher_gain", "check_gain_2x"}) {
+    for (const char *name :
+         {"loss_without_planner", "loss_without_match", "plan_share", "token_magnitude", "staying",
+          "diffusion_planner", "diffusion_generator", "teacher_gain", "check_gain_2x"}) {
         INFO(name);
         CHECK(ffmpeg::count(log, std::string("\"") + name + "\":") >= 1);
     }
@@ -309,7 +332,8 @@ TEST_CASE("a run leaves its log, its curves and a contact sheet")
     CHECK(ffmpeg::count(svg, "<polyline") >= 5);
     CHECK_THAT(svg, Catch::EndsWith("</svg>\n"));
     // Five pictures of half of 128x96 side by side, as any decoder sees them.
-    ffmpeg::Output size = ffmpeg::shell("FFMPEG -i " + o.out + ".png -vf format=gray -f rawvideo - | wc -c");
+    ffmpeg::Output size =
+        ffmpeg::shell("FFMPEG -i " + o.out + ".png -vf format=gray -f rawvideo - | wc -c");
     CHECK(size.err == "");
     CHECK(std::stoi(size.out) == 5 * 64 * 48);
     CHECK(!draw_curves(ffmpeg::scratch("no-such-log"), ffmpeg::scratch("x.svg")));
@@ -345,7 +369,9 @@ TEST_CASE("the teacher learns beside the network and steers it only through the 
     Network network(preset("nano"));
     Teacher teacher(network->config());
     Tensor given = torch::rand({1, 2, 6, 32, 32}) - 0.5, times = torch::tensor({{0.f, 8.f}});
-    given = at::upsample_bilinear2d(given.view({2, 6, 32, 32}).slice(2, 0, 8).slice(3, 0, 8), {32, 32}, false).unsqueeze(0);
+    given = at::upsample_bilinear2d(given.view({2, 6, 32, 32}).slice(2, 0, 8).slice(3, 0, 8),
+                                    {32, 32}, false)
+                .unsqueeze(0);
     Tensor target = given.select(1, 0).roll({2}, {3});
     auto loss = [&] {
         Output o = network->forward(given, times, torch::tensor({{4.f}}));
@@ -409,15 +435,19 @@ TEST_CASE("attention, joint windows and a network to learn from do what their op
     CHECK(relaxed->config().planner.references == ReferenceAttention::Relaxed);
     CHECK(apart(plain, relaxed, "planner.") > 0);
     Network onward = run("onward", [](TrainOptions &o) { o.resume = ffmpeg::scratch("relaxed"); });
-    CHECK(onward->config().planner.references == ReferenceAttention::Relaxed); // what it was, unless told otherwise
-    Network stricter = run("stricter", [](TrainOptions &o) { o.resume = ffmpeg::scratch("relaxed"), o.attention = "strict"; });
+    CHECK(onward->config().planner.references ==
+          ReferenceAttention::Relaxed); // what it was, unless told otherwise
+    Network stricter = run("stricter", [](TrainOptions &o) {
+        o.resume = ffmpeg::scratch("relaxed"), o.attention = "strict";
+    });
     CHECK(stricter->config().planner.references == ReferenceAttention::Strict);
     Network off = run("off", [](TrainOptions &o) { o.attention = "off"; });
     CHECK(off->config().planner.references == ReferenceAttention::Off);
     CHECK(apart(relaxed, off, "planner.") > 0);
     Network joint = run("joint", [](TrainOptions &o) { o.joint = 1; });
     CHECK(apart(plain, joint, "planner.") > 0);
-    CHECK_THROWS_WITH(run("odd", [](TrainOptions &o) { o.attention = "odd"; }), Catch::Contains("strict, relaxed and off"));
+    CHECK_THROWS_WITH(run("odd", [](TrainOptions &o) { o.attention = "odd"; }),
+                      Catch::Contains("strict, relaxed and off"));
 
     // A larger network that makes everything too bright: who learns from it does too.
     NetworkConfig config = preset("small");
@@ -437,7 +467,10 @@ TEST_CASE("attention, joint windows and a network to learn from do what their op
     Batch batch = Loader(o, &clips, nullptr, 0, {}, [](int64_t) { return 0.3; }).make(1000);
     torch::NoGradGuard no_grad;
     auto brightness = [&](Network &network) {
-        return network->forward(batch.given, batch.given_times, batch.masked_times).frames.slice(1, 0, 4).mean().item<double>();
+        return network->forward(batch.given, batch.given_times, batch.masked_times)
+            .frames.slice(1, 0, 4)
+            .mean()
+            .item<double>();
     };
     const double by_itself = brightness(alone), by_lesson = brightness(taught);
     INFO(by_itself << " by itself, " << by_lesson << " taught by " << brightness(bright));

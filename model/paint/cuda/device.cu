@@ -1,5 +1,5 @@
-// A CUDA device: CUDA's runtime, linked in, for copies and kernels; the driver, found when first used, for contexts
-// that are not the runtime's own.
+// A CUDA device: CUDA's runtime, linked in, for copies and kernels; the driver, found when first
+// used, for contexts that are not the runtime's own.
 #include "paint/cuda/device.h"
 
 #include "base/error.h"
@@ -37,12 +37,14 @@ void check(CUresult result, const char *what)
 
 /// The driver's functions that the runtime has no words for.
 struct Driver {
-    template <class Function> static Function find(const char *name)
+    template <class Function>
+    static Function find(const char *name)
     {
         static void *library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
         void *function = library ? dlsym(library, name) : nullptr;
         if (!function)
-            throw Error(ENODEV, text("CUDA's driver (libcuda.so.1) is missing or has no %s.", name));
+            throw Error(ENODEV,
+                        text("CUDA's driver (libcuda.so.1) is missing or has no %s.", name));
         return reinterpret_cast<Function>(function);
     }
 
@@ -67,7 +69,10 @@ const Driver &driver()
 /// A context is this thread's current one for as long as it lives.
 class Current {
 public:
-    explicit Current(CUcontext context) { check(driver().cuCtxPushCurrent(context), "enter a context"); }
+    explicit Current(CUcontext context)
+    {
+        check(driver().cuCtxPushCurrent(context), "enter a context");
+    }
     ~Current()
     {
         CUcontext before;
@@ -86,7 +91,8 @@ public:
     {
         check(cudaSetDevice(index_), "choose the device");
         int major = 0;
-        check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index_), "ask for the device's version");
+        check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index_),
+              "ask for the device's version");
         multiplies_bf16_ = major >= 8;
         check(cudaStreamCreateWithFlags(&copies_, cudaStreamNonBlocking), "make a stream");
         check(cudaEventCreateWithFlags(&computed_, cudaEventDisableTiming), "make an event");
@@ -94,7 +100,8 @@ public:
             check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "make an event");
         if (!context && !stream_)
             return; // the runtime's own context and the stream we queue on: nothing to order
-        check(driver().cuDevicePrimaryCtxRetain(&primary_, index_), "find the device's primary context");
+        check(driver().cuDevicePrimaryCtxRetain(&primary_, index_),
+              "find the device's primary context");
         caller_ = context ? static_cast<CUcontext>(context) : primary_;
         {
             Current current(caller_);
@@ -127,7 +134,10 @@ public:
     bool multiplies_bf16() const override { return multiplies_bf16_; }
 
     void pack(const Packing &packing) override { check(pack_on_card(packing), "start a kernel"); }
-    void difference(const Scene &scene, float *out) override { check(difference_on_card(scene, out), "start a kernel"); }
+    void difference(const Scene &scene, float *out) override
+    {
+        check(difference_on_card(scene, out), "start a kernel");
+    }
     void sample(const Scene &scene) override { check(sample_on_card(scene), "start a kernel"); }
     void finish(const Scene &scene) override { check(finish_on_card(scene), "start a kernel"); }
     void plane(const PlaneScene &plane) override { check(plane_on_card(plane), "start a kernel"); }
@@ -143,7 +153,8 @@ public:
 
     void upload(int slot, void *to, const void *pinned, size_t bytes) override
     {
-        check(cudaMemcpyAsync(to, pinned, bytes, cudaMemcpyHostToDevice, nullptr), "copy to the card");
+        check(cudaMemcpyAsync(to, pinned, bytes, cudaMemcpyHostToDevice, nullptr),
+              "copy to the card");
         check(cudaEventRecord(copied_[slot], nullptr), "record an event");
     }
 
@@ -151,7 +162,8 @@ public:
     {
         check(cudaEventRecord(computed_, nullptr), "record an event");
         check(cudaStreamWaitEvent(copies_, computed_, 0), "wait for an event");
-        check(cudaMemcpyAsync(pinned, from, bytes, cudaMemcpyDeviceToHost, copies_), "copy from the card");
+        check(cudaMemcpyAsync(pinned, from, bytes, cudaMemcpyDeviceToHost, copies_),
+              "copy from the card");
         check(cudaEventRecord(copied_[slot], copies_), "record an event");
     }
 
@@ -159,8 +171,14 @@ public:
 
     bool shares_memory() const override { return caller_ == primary_; }
 
-    void copy_in(const Lines &to, const Lines &callers) override { copy(to, primary_, callers, caller_); }
-    void copy_out(const Lines &callers, const Lines &from) override { copy(callers, caller_, from, primary_); }
+    void copy_in(const Lines &to, const Lines &callers) override
+    {
+        copy(to, primary_, callers, caller_);
+    }
+    void copy_out(const Lines &callers, const Lines &from) override
+    {
+        copy(callers, caller_, from, primary_);
+    }
 
     void begin() override
     {
@@ -188,7 +206,8 @@ public:
     }
 
 private:
-    static void copy(const Lines &to, CUcontext to_context, const Lines &from, CUcontext from_context)
+    static void copy(const Lines &to, CUcontext to_context, const Lines &from,
+                     CUcontext from_context)
     {
         CUDA_MEMCPY3D_PEER c = {}; // the only copy between contexts that knows lines
         c.srcMemoryType = c.dstMemoryType = CU_MEMORYTYPE_DEVICE;
@@ -209,10 +228,11 @@ private:
 
     int index_;
     bool multiplies_bf16_ = false;
-    CUcontext primary_ = nullptr, caller_ = nullptr; // both NULL: the caller has no context of its own
-    CUstream stream_;                                // the caller's
-    CUevent callers_ = nullptr, ours_ = nullptr;     // what the caller queued; what we did
-    cudaStream_t copies_ = nullptr;                  // of downloads
+    CUcontext primary_ = nullptr,
+              caller_ = nullptr;                 // both NULL: the caller has no context of its own
+    CUstream stream_;                            // the caller's
+    CUevent callers_ = nullptr, ours_ = nullptr; // what the caller queued; what we did
+    cudaStream_t copies_ = nullptr;              // of downloads
     cudaEvent_t computed_ = nullptr, copied_[num_slots] = {};
 };
 

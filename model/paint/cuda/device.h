@@ -1,5 +1,6 @@
-// What a CUDA device does for the painter (card.h) beside LibTorch: our kernels, copies, order with the caller's work.
-// Knows no LibTorch; nothing here needs CUDA's headers. A test has a device of its own, made of loops.
+// What a CUDA device does for the painter (card.h) beside LibTorch: our kernels, copies, order with
+// the caller's work. Knows no LibTorch; nothing here needs CUDA's headers. A test has a device of
+// its own, made of loops.
 #pragma once
 
 #include "paint/cuda/pixel.h"
@@ -16,8 +17,8 @@ struct Lines {
     size_t stride, width, height;
 };
 
-/// Everything is queued on the device's default stream, which is LibTorch's too, and returns at once; only downloads
-/// run beside it. Errors are thrown.
+/// Everything is queued on the device's default stream, which is LibTorch's too, and returns at
+/// once; only downloads run beside it. Errors are thrown.
 class Device {
 public:
     virtual ~Device() = default;
@@ -60,9 +61,10 @@ public:
 int device_of(void *context);
 
 /// Open device `index`.
-///   context  CUcontext that the caller's frames belong to; NULL: the device's primary one, or there are no such frames
-///   stream   CUstream of that context that orders them; NULL: its default stream
-///   why      receives the reason if NULL is returned: this program or the driver cannot run our kernels there
+///   context  CUcontext that the caller's frames belong to; NULL: the device's primary one, or
+///   there are no such frames stream   CUstream of that context that orders them; NULL: its default
+///   stream why      receives the reason if NULL is returned: this program or the driver cannot run
+///   our kernels there
 std::unique_ptr<Device> open_device(int index, void *context, void *stream, std::string *why);
 
 } // namespace mardini

@@ -49,7 +49,8 @@ __global__ void plane_kernel(PlaneScene p)
 
 dim3 grid(int32_t height, int32_t width, int32_t depth = 1)
 {
-    return dim3((width + block_width - 1) / block_width, (height + block_height - 1) / block_height, depth);
+    return dim3((width + block_width - 1) / block_width, (height + block_height - 1) / block_height,
+                depth);
 }
 
 const dim3 block(block_width, block_height);

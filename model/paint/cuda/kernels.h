@@ -1,4 +1,5 @@
-// The kernels, queued on the default stream, which is LibTorch's too. Each returns what the launch said.
+// The kernels, queued on the default stream, which is LibTorch's too. Each returns what the launch
+// said.
 #pragma once
 
 #include "paint/cuda/pixel.h"
@@ -13,7 +14,8 @@ cudaError_t sample_on_card(const Scene &scene);
 cudaError_t finish_on_card(const Scene &scene);
 cudaError_t plane_on_card(const PlaneScene &plane);
 
-/// Success if the current device can run them: the driver is new enough and there is code for its architecture.
+/// Success if the current device can run them: the driver is new enough and there is code for its
+/// architecture.
 cudaError_t kernels_are_usable();
 
 } // namespace mardini

@@ -1,6 +1,6 @@
-// What is computed for one sample on a card: the arithmetic of frame.cpp and fused_kernel.h, sample by sample. Plain
-// functions that know no LibTorch: kernels.cu runs them on the card; a test runs them on the processor and holds them
-// to paint().
+// What is computed for one sample on a card: the arithmetic of frame.cpp and fused_kernel.h, sample
+// by sample. Plain functions that know no LibTorch: kernels.cu runs them on the card; a test runs
+// them on the processor and holds them to paint().
 //
 // Frame planes in, packed tensors out; and motion in, frame planes out.
 #pragma once
@@ -19,11 +19,12 @@ namespace mardini {
 
 /// A plane where it lies.
 struct View {
-    uint8_t *data;         ///< first sample; NULL: a plane of zeros (gray has such chroma), or one that is not wanted
-    int64_t stride;        ///< bytes from a line to the next
-    int32_t step;          ///< bytes from a sample to the next
-    int32_t bytes;         ///< of a sample: 1 or 2, codes; 4, values
-    int32_t shift;         ///< bits below a code in its word: P010 has 6
+    uint8_t *data;  ///< first sample; NULL: a plane of zeros (gray has such chroma), or one that is
+                    ///< not wanted
+    int64_t stride; ///< bytes from a line to the next
+    int32_t step;   ///< bytes from a sample to the next
+    int32_t bytes;  ///< of a sample: 1 or 2, codes; 4, values
+    int32_t shift;  ///< bits below a code in its word: P010 has 6
     int32_t height, width; ///< as stored
     float middle;          ///< code of the value 0; value = code / middle - 1
 };
@@ -36,15 +37,17 @@ struct Packing {
     float *out;              ///< (6,h,w)
 };
 
-/// One band of rows of one frame to paint. h, w: packed size of the padded frame; begin, rows: the band with its halo.
+/// One band of rows of one frame to paint. h, w: packed size of the padded frame; begin, rows: the
+/// band with its halo.
 struct Scene {
     View before[3], after[3]; ///< luma, Cb, Cr, 4:2:0
     View out[3];              ///< where the packed frame's planes go
     int32_t h, w, begin, rows;
-    int32_t first, last;      ///< rows of the frame that are stored
+    int32_t first, last; ///< rows of the frame that are stored
     int32_t hidden_channels, is_bf16;
     float prior[2], vanish, fade;
-    const float *fields; ///< (9,h,w) displacement to before: x y, to after: x y; visibility 4; uncertainty
+    const float
+        *fields; ///< (9,h,w) displacement to before: x y, to after: x y; visibility 4; uncertainty
     const float *moved;  ///< (h,w) 0 where both frames are equal all around, up to 1
     const float *hidden; ///< (hidden_channels,h,w)
     const float *extra;  ///< (6,h,w) or NULL: added to the change
@@ -64,7 +67,7 @@ struct PlaneScene {
     int32_t begin, end;    ///< rows to store
     int32_t chroma;        ///< 0: luma or one of GBR; 1: Cb, 2: Cr
     int32_t is_alpha;
-    float share[2];        ///< how much of Cb's and Cr's change one of GBR takes
+    float share[2]; ///< how much of Cb's and Cr's change one of GBR takes
 };
 
 ON_CARD int32_t clamped(int32_t x, int32_t low, int32_t high)
@@ -94,14 +97,16 @@ ON_CARD void put(const View &p, int32_t y, int32_t x, float v)
     if (!p.data || y >= p.height || x >= p.width)
         return;
     uint8_t *at = p.data + y * p.stride + static_cast<int64_t>(x) * p.step;
-    const int32_t code = static_cast<int32_t>(rintf(fminf(fmaxf(v * p.middle + p.middle, 0), 2 * p.middle - 1)));
+    const int32_t code =
+        static_cast<int32_t>(rintf(fminf(fmaxf(v * p.middle + p.middle, 0), 2 * p.middle - 1)));
     if (p.bytes == 2)
         *reinterpret_cast<uint16_t *>(at) = static_cast<uint16_t>(code << p.shift);
     else
         *at = static_cast<uint8_t>(code);
 }
 
-/// Cubic weights of the four samples around a position, `t` beyond the second; Keys' kernel with a = -0.75.
+/// Cubic weights of the four samples around a position, `t` beyond the second; Keys' kernel with a
+/// = -0.75.
 ON_CARD void cubic(float t, float w[4])
 {
     const float a = -0.75f, s = 1 - t, t1 = t + 1, s1 = s + 1;
@@ -123,7 +128,8 @@ ON_CARD float sample(const View &p, float y, float x)
     for (int32_t i = 0; i < 4; i++) {
         float row = 0;
         for (int32_t j = 0; j < 4; j++)
-            row += across[j] * value(p, static_cast<int32_t>(top) + i - 1, static_cast<int32_t>(left) + j - 1);
+            row += across[j] *
+                   value(p, static_cast<int32_t>(top) + i - 1, static_cast<int32_t>(left) + j - 1);
         sum += down[i] * row;
     }
     return sum;
@@ -153,7 +159,8 @@ ON_CARD float luma_at(const Packing &p, int32_t y, int32_t x)
     if (!p.is_gbr)
         return value(p.plane[0], y, x);
     // BT.601, as frame.h
-    return 0.587f * value(p.plane[0], y, x) + 0.114f * value(p.plane[1], y, x) + 0.299f * value(p.plane[2], y, x);
+    return 0.587f * value(p.plane[0], y, x) + 0.114f * value(p.plane[1], y, x) +
+           0.299f * value(p.plane[2], y, x);
 }
 
 /// Cb (c = 1) or Cr (2) of one packed cell.
@@ -163,13 +170,15 @@ ON_CARD float chroma_at(const Packing &p, int32_t c, int32_t y, int32_t x)
     if (p.is_gbr) {
         const float scale = c == 1 ? 0.5f / (1 - 0.114f) : 0.5f / (1 - 0.299f);
         for (int32_t i = 0; i < 4; i++)
-            sum += value(p.plane[c], 2 * y + i / 2, 2 * x + i % 2) - luma_at(p, 2 * y + i / 2, 2 * x + i % 2);
+            sum += value(p.plane[c], 2 * y + i / 2, 2 * x + i % 2) -
+                   luma_at(p, 2 * y + i / 2, 2 * x + i % 2);
         return 0.25f * scale * sum;
     }
     const Taps rows = taps(p.log2_chroma_height, y), columns = taps(p.log2_chroma_width, x);
     for (int32_t i = 0; i < 2; i++)
         for (int32_t j = 0; j < 2; j++)
-            sum += rows.weight[i] * columns.weight[j] * value(p.plane[c], rows.at[i], columns.at[j]);
+            sum +=
+                rows.weight[i] * columns.weight[j] * value(p.plane[c], rows.at[i], columns.at[j]);
     return sum;
 }
 
@@ -179,8 +188,9 @@ ON_CARD void pack_sample(const Packing &p, int32_t channel, int32_t y, int32_t x
     float sum = 0;
     for (int32_t i = 0; i < r; i++)
         for (int32_t j = 0; j < r; j++)
-            sum += channel < 4 ? luma_at(p, (2 * y + channel / 2) * r + i, (2 * x + channel % 2) * r + j)
-                               : chroma_at(p, channel - 3, y * r + i, x * r + j);
+            sum += channel < 4
+                       ? luma_at(p, (2 * y + channel / 2) * r + i, (2 * x + channel % 2) * r + j)
+                       : chroma_at(p, channel - 3, y * r + i, x * r + j);
     p.out[(static_cast<int64_t>(channel) * p.h + y) * p.w + x] = sum / static_cast<float>(r * r);
 }
 
@@ -226,7 +236,8 @@ ON_CARD void put_input(const Scene &s, int32_t row, int32_t x, int32_t channel, 
     uint32_t bits;
     memcpy(&bits, &v, sizeof(bits));
     // to the nearest, ties to even
-    static_cast<uint16_t *>(s.input)[at] = static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+    static_cast<uint16_t *>(s.input)[at] =
+        static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
 ON_CARD float get_output(const Scene &s, int32_t row, int32_t x, int32_t channel)
@@ -249,7 +260,8 @@ ON_CARD float field(const Scene &s, int32_t k, int32_t y, int32_t x)
 
 ON_CARD bool is_outside(const Scene &s, float y, float x)
 {
-    return x < -0.5f || x > static_cast<float>(2 * s.w) - 0.5f || y < -0.5f || y > static_cast<float>(2 * s.h) - 0.5f;
+    return x < -0.5f || x > static_cast<float>(2 * s.w) - 0.5f || y < -0.5f ||
+           y > static_cast<float>(2 * s.h) - 0.5f;
 }
 
 /// Sample both frames for one cell of the band; keep samples and logits, write the head's input.
@@ -257,7 +269,8 @@ ON_CARD void sample_cell(const Scene &s, int32_t row, int32_t x)
 {
     const float outside_penalty = 8; // as in compose.cpp
     const int32_t y = s.begin + row;
-    const int64_t area = static_cast<int64_t>(s.rows) * s.w, at = static_cast<int64_t>(row) * s.w + x;
+    const int64_t area = static_cast<int64_t>(s.rows) * s.w,
+                  at = static_cast<int64_t>(row) * s.w + x;
     float still_a[6], still_b[6], coarse[4] = {0, 0, 0, 0};
     load_cell(s.before, y, x, still_a);
     load_cell(s.after, y, x, still_b);
@@ -271,8 +284,8 @@ ON_CARD void sample_cell(const Scene &s, int32_t row, int32_t x)
         const float ya = line + f[1], xa = column + f[0], yb = line + f[3], xb = column + f[2];
         const float a = sample(s.before[0], ya, xa), b = sample(s.after[0], yb, xb);
         float l[4] = {f[4] + s.prior[0] - (is_outside(s, ya, xa) ? outside_penalty : 0),
-                      f[5] + s.prior[1] - (is_outside(s, yb, xb) ? outside_penalty : 0), f[6] + s.prior[0],
-                      f[7] + s.prior[1]};
+                      f[5] + s.prior[1] - (is_outside(s, yb, xb) ? outside_penalty : 0),
+                      f[6] + s.prior[0], f[7] + s.prior[1]};
         for (int32_t k = 0; k < 4; k++) {
             s.logits[(4 * k + i) * area + at] = l[k];
             coarse[k] += 0.25f * l[k];
@@ -287,11 +300,15 @@ ON_CARD void sample_cell(const Scene &s, int32_t row, int32_t x)
     softmax(coarse);
     const float line = static_cast<float>(y), column = static_cast<float>(x);
     for (int32_t c = 0; c < 2; c++) {
-        const float a = sample(s.before[1 + c], line + 0.5f * field(s, 1, y, x), column + 0.5f * field(s, 0, y, x));
-        const float b = sample(s.after[1 + c], line + 0.5f * field(s, 3, y, x), column + 0.5f * field(s, 2, y, x));
+        const float a = sample(s.before[1 + c], line + 0.5f * field(s, 1, y, x),
+                               column + 0.5f * field(s, 0, y, x));
+        const float b = sample(s.after[1 + c], line + 0.5f * field(s, 3, y, x),
+                               column + 0.5f * field(s, 2, y, x));
         s.samples[(8 + c) * area + at] = a;
         s.samples[(10 + c) * area + at] = b;
-        put_input(s, row, x, 4 + c, coarse[0] * a + coarse[1] * b + coarse[2] * still_a[4 + c] + coarse[3] * still_b[4 + c]);
+        put_input(s, row, x, 4 + c,
+                  coarse[0] * a + coarse[1] * b + coarse[2] * still_a[4 + c] +
+                      coarse[3] * still_b[4 + c]);
         put_input(s, row, x, 10 + c, a - b);
     }
     for (int32_t c = 0; c < s.hidden_channels; c++)
@@ -300,7 +317,8 @@ ON_CARD void sample_cell(const Scene &s, int32_t row, int32_t x)
 
 // ---- the output head's word -> codes -------------------------------------------------
 
-/// a + part (b - a), by `share` of what was made instead: equal pixels stay equal whatever the rounding.
+/// a + part (b - a), by `share` of what was made instead: equal pixels stay equal whatever the
+/// rounding.
 ON_CARD float faded(float a, float b, float part, float share, float made)
 {
     const float blend = a + part * (b - a);
@@ -311,7 +329,8 @@ ON_CARD float faded(float a, float b, float part, float share, float made)
 ON_CARD void finish_cell(const Scene &s, int32_t row, int32_t x)
 {
     const int32_t y = s.begin + row;
-    const int64_t area = static_cast<int64_t>(s.rows) * s.w, at = static_cast<int64_t>(row) * s.w + x;
+    const int64_t area = static_cast<int64_t>(s.rows) * s.w,
+                  at = static_cast<int64_t>(row) * s.w + x;
     const int64_t whole = static_cast<int64_t>(s.h) * s.w, here = static_cast<int64_t>(y) * s.w + x;
     float change[6], logits[16];
     for (int32_t c = 0; c < 6; c++) {
@@ -329,7 +348,9 @@ ON_CARD void finish_cell(const Scene &s, int32_t row, int32_t x)
 
     const float moved = s.moved[here], spread = field(s, 8, y, x) + get_output(s, row, x, 22) - 4;
     const float uncertainty = s.vanish * (fmaxf(spread, 0) + log1pf(expf(-fabsf(spread)))) * moved;
-    s.sure[here] = 1 / (1 + 16 * uncertainty); // half as sure where an error of eight codes of 8 bits is expected
+    s.sure[here] =
+        1 /
+        (1 + 16 * uncertainty); // half as sure where an error of eight codes of 8 bits is expected
     if (!s.out[0].data)
         return;
 
@@ -345,19 +366,22 @@ ON_CARD void finish_cell(const Scene &s, int32_t row, int32_t x)
         softmax(l);
         const float made = l[0] * s.samples[i * area + at] + l[1] * s.samples[(4 + i) * area + at] +
                            l[2] * still_a[i] + l[3] * still_b[i] + change[i];
-        put(s.out[0], 2 * y + i / 2, 2 * x + i % 2, faded(still_a[i], still_b[i], s.fade, moved, made));
+        put(s.out[0], 2 * y + i / 2, 2 * x + i % 2,
+            faded(still_a[i], still_b[i], s.fade, moved, made));
     }
     softmax(coarse);
     for (int32_t c = 4; c < 6; c++) {
-        const float made = coarse[0] * s.samples[(4 + c) * area + at] + coarse[1] * s.samples[(6 + c) * area + at] +
-                           coarse[2] * still_a[c] + coarse[3] * still_b[c] + change[c];
+        const float made = coarse[0] * s.samples[(4 + c) * area + at] +
+                           coarse[1] * s.samples[(6 + c) * area + at] + coarse[2] * still_a[c] +
+                           coarse[3] * still_b[c] + change[c];
         put(s.out[c - 3], y, x, faded(still_a[c], still_b[c], s.fade, moved, made));
     }
 }
 
 // ---- planes that the packed frame does not hold --------------------------------------
 
-/// Bilinear interpolation along one axis, pixel centres aligned: where from, and the right one's part.
+/// Bilinear interpolation along one axis, pixel centres aligned: where from, and the right one's
+/// part.
 struct Between {
     int32_t left, right;
     float part;
@@ -365,21 +389,26 @@ struct Between {
 
 ON_CARD Between between(int32_t i, int32_t from, int32_t to)
 {
-    const float at = fmaxf((static_cast<float>(i) + 0.5f) * (static_cast<float>(from) / static_cast<float>(to)) - 0.5f, 0);
+    const float at = fmaxf(
+        (static_cast<float>(i) + 0.5f) * (static_cast<float>(from) / static_cast<float>(to)) - 0.5f,
+        0);
     const int32_t left = clamped(static_cast<int32_t>(at), 0, from - 1);
     return {left, clamped(left + 1, 0, from - 1), at - static_cast<float>(left)};
 }
 
 /// rows of `map` count from row `begin` of the packed frame
-ON_CARD float interpolated(const float *map, int32_t begin, int32_t w, const Between &y, const Between &x)
+ON_CARD float interpolated(const float *map, int32_t begin, int32_t w, const Between &y,
+                           const Between &x)
 {
-    const float *above = map + static_cast<int64_t>(y.left - begin) * w, *below = map + static_cast<int64_t>(y.right - begin) * w;
+    const float *above = map + static_cast<int64_t>(y.left - begin) * w,
+                *below = map + static_cast<int64_t>(y.right - begin) * w;
     const float left = (1 - y.part) * above[x.left] + y.part * below[x.left];
     const float right = (1 - y.part) * above[x.right] + y.part * below[x.right];
     return (1 - x.part) * left + x.part * right;
 }
 
-/// Mean of the luma samples that lie on one of this plane's. `map`: four channels, one a luma sample of the cell.
+/// Mean of the luma samples that lie on one of this plane's. `map`: four channels, one a luma
+/// sample of the cell.
 ON_CARD float pooled_luma(const PlaneScene &p, const float *map, int32_t y, int32_t x)
 {
     const Scene &s = p.scene;
@@ -388,7 +417,8 @@ ON_CARD float pooled_luma(const PlaneScene &p, const float *map, int32_t y, int3
     float sum = 0;
     for (int32_t line = y * fy; line < (y + 1) * fy; line++)
         for (int32_t column = x * fx; column < (x + 1) * fx; column++)
-            sum += map[(2 * (line % 2) + column % 2) * area + static_cast<int64_t>(line / 2 - s.begin) * s.w + column / 2];
+            sum += map[(2 * (line % 2) + column % 2) * area +
+                       static_cast<int64_t>(line / 2 - s.begin) * s.w + column / 2];
     return sum / static_cast<float>(fy * fx);
 }
 
@@ -406,7 +436,8 @@ ON_CARD float pooled_chroma(const PlaneScene &p, const float *map, int32_t y, in
 }
 
 /// What the packed change means for one sample, as unpack_change() of frame.h.
-ON_CARD float change_at(const PlaneScene &p, int32_t y, int32_t x, const Between &row, const Between &column)
+ON_CARD float change_at(const PlaneScene &p, int32_t y, int32_t x, const Between &row,
+                        const Between &column)
 {
     const Scene &s = p.scene;
     const int64_t area = static_cast<int64_t>(s.rows) * s.w;
@@ -427,7 +458,8 @@ ON_CARD float change_at(const PlaneScene &p, int32_t y, int32_t x, const Between
 ON_CARD void plane_sample(const PlaneScene &p, int32_t y, int32_t x)
 {
     const Scene &s = p.scene;
-    const int64_t area = static_cast<int64_t>(s.rows) * s.w, whole = static_cast<int64_t>(s.h) * s.w;
+    const int64_t area = static_cast<int64_t>(s.rows) * s.w,
+                  whole = static_cast<int64_t>(s.h) * s.w;
     const Between row = between(y, s.h, p.height), column = between(x, s.w, p.width);
     float shift[4], l[4]; // displacements are in luma pixels: to before x y, to after x y
     for (int32_t k = 0; k < 4; k++) {
@@ -440,9 +472,10 @@ ON_CARD void plane_sample(const PlaneScene &p, int32_t y, int32_t x)
     const float line = static_cast<float>(y), across = static_cast<float>(x);
     const float still_a = value(p.before, y, x), still_b = value(p.after, y, x);
     const float made = l[0] * sample(p.before, line + shift[1], across + shift[0]) +
-                       l[1] * sample(p.after, line + shift[3], across + shift[2]) + l[2] * still_a + l[3] * still_b +
-                       change_at(p, y, x, row, column);
-    put(p.out, y, x, faded(still_a, still_b, s.fade, interpolated(s.moved, 0, s.w, row, column), made));
+                       l[1] * sample(p.after, line + shift[3], across + shift[2]) + l[2] * still_a +
+                       l[3] * still_b + change_at(p, y, x, row, column);
+    put(p.out, y, x,
+        faded(still_a, still_b, s.fade, interpolated(s.moved, 0, s.w, row, column), made));
 }
 
 } // namespace mardini
