@@ -88,7 +88,7 @@ static int config_cuda(AVFilterLink *outlink, MardiniSettings *settings, Mardini
     av_buffer_unref(&ff_filter_link(outlink)->hw_frames_ctx);
     ff_filter_link(outlink)->hw_frames_ctx = ref;
 
-    format->on_card        = 1;
+    format->on_cuda        = 1;
     format->interleaved    = desc->nb_components == 3 && desc->comp[1].plane == desc->comp[2].plane;
     format->shift          = desc->comp[0].shift;
     settings->cuda_context = device->cuda_ctx;

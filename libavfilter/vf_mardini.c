@@ -432,7 +432,7 @@ static int config_output(AVFilterLink *outlink)
 #endif
     s->format = format;
     /* A card needs no company, a tight memory has no room for it, and a search for repeats none for what waits. */
-    s->batch  = format.on_card || s->memory || s->job == MARDINI_MODE_FILL ? 1 : FFMIN(settings.threads, CHUNK);
+    s->batch  = format.on_cuda || s->memory || s->job == MARDINI_MODE_FILL ? 1 : FFMIN(settings.threads, CHUNK);
     return mardini_open(&s->mardini, &settings, &format);
 }
 
@@ -1020,7 +1020,7 @@ static int process_command(AVFilterContext *ctx, const char *cmd, const char *ar
     LibmardiniContext *s = ctx->priv;
     const int dup = s->dup, ret = ff_filter_process_command(ctx, cmd, arg, res, len, flags);
 
-    if (ret < 0 || s->dup == dup || s->dup != DUP_SKIP || (s->job <= MARDINI_MODE_SLOWMO && !s->format.on_card))
+    if (ret < 0 || s->dup == dup || s->dup != DUP_SKIP || (s->job <= MARDINI_MODE_SLOWMO && !s->format.on_cuda))
         return ret;
     s->dup = dup;
     av_log(ctx, AV_LOG_ERROR, "dup=skip is for fps and slowmo by a factor, and for frames in host memory\n");

@@ -234,9 +234,9 @@ typedef struct MardiniFormat {
     int depth;       ///< bits a sample, 8 .. 16
     int log2_chroma_width;  ///< 0, 1, 2: chroma is ceil(width >> n) wide
     int log2_chroma_height; ///< 0, 1, 2
-    int on_card;     ///< 1: planes are addresses on a CUDA device; see MardiniSettings; default 0
-    int interleaved; ///< 1: Cb and Cr take turns in plane 1 (NV12, P010) and alpha is 0; with on_card alone
-    int shift;       ///< bits below a sample in its 16-bit word, 16 - depth in P010; with on_card alone, else 0
+    int on_cuda;     ///< 1: planes are addresses on a CUDA device; see MardiniSettings; default 0
+    int interleaved; ///< 1: Cb and Cr take turns in plane 1 (NV12, P010) and alpha is 0; with on_cuda alone
+    int shift;       ///< bits below a sample in its 16-bit word, 16 - depth in P010; with on_cuda alone, else 0
 } MardiniFormat;
 
 /** One frame's planes in the order of MardiniColor, then alpha. */

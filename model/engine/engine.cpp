@@ -43,11 +43,11 @@ struct Given {
     Tensor tokens;                // (1,tokens,D)
     PlannerImpl::Reading reading; // of them; empty before its first window
     Tensor reduced;               // (1,6,.,.) packed, at the motion resolution; see reduced()
-    Drift drift; // the motion around it as the only given frame; of `drift_at`: place in the
-                 // window, noise's name
+    SampledMotion drift; // the motion around it as the only given frame; of `drift_at`: place in
+                         // the window, noise's name
     std::pair<double, int64_t> drift_at = {-1, 0};
     Pixels pixels;              // on the processor; taken when the frame is first a source of them
-    CardFrame on_card;          // on a card
+    CudaFrame on_cuda;          // on a card
     Tensor packed;              // on a card without kernels of ours: (1,6,h,w) full size
     std::vector<Tensor> planes; // likewise, for the formats whose planes are not the packed frame's
 };
@@ -113,7 +113,7 @@ public:
         const auto turn = card_turn();
         Profile::Timer load(profile_, Stage::Load);
         if (card_)
-            given.on_card = card_->take(frame);
+            given.on_cuda = card_->take(frame);
         const Tensor small = motion_frame(given);
         load.stop();
         Profile::Timer encoder(profile_, Stage::Encoder);
@@ -158,7 +158,7 @@ public:
 private:
     void choose_device(const std::string &name, void *context)
     {
-        if (geometry_.format.on_card && !torch::cuda::is_available())
+        if (geometry_.format.on_cuda && !torch::cuda::is_available())
             throw Failure(ENODEV, "The frames are on a CUDA device, but this LibTorch sees none; "
                                   "bring them to the host "
                                   "(hwdownload,format=nv12 before the filter).");
@@ -173,7 +173,7 @@ private:
                                       "\" was asked for, but this LibTorch sees no CUDA device; "
                                       "use device=cpu or device=auto.");
         device_ = torch::Device(automatic ? "cuda" : name);
-        const int index = geometry_.format.on_card && context ? card_of(context) : -1;
+        const int index = geometry_.format.on_cuda && context ? card_of(context) : -1;
         if (!device_.has_index())
             device_.set_index(static_cast<c10::DeviceIndex>(std::max(index, 0)));
         if (index >= 0 && device_.index() != index)
@@ -190,7 +190,8 @@ private:
     void find_card(const MardiniSettings &settings)
     {
         std::string why;
-        card_ = open_card(geometry_, device_, settings.cuda_context, settings.cuda_stream, &why);
+        card_ = open_cuda_painter(geometry_, device_, settings.cuda_context, settings.cuda_stream,
+                                  &why);
         if (card_) {
             card_->warn = [this](const std::string &line) { say(MARDINI_LOG_WARNING, line); };
             if (card_->copies_frames())
@@ -199,7 +200,7 @@ private:
                                          "the card; a device made with primary_ctx=1 spares that.");
             return;
         }
-        if (geometry_.format.on_card)
+        if (geometry_.format.on_cuda)
             throw Failure(
                 ENOSYS, "The frames are on a CUDA device, but the kernels that read them there "
                         "cannot be used: " +
@@ -209,9 +210,9 @@ private:
             "The CUDA kernels cannot be used: " + why + "; painting is slower.");
     }
 
-    std::unique_ptr<CardPainter::Turn> card_turn()
+    std::unique_ptr<CudaPainter::Turn> card_turn()
     {
-        return card_ ? std::make_unique<CardPainter::Turn>(*card_) : nullptr;
+        return card_ ? std::make_unique<CudaPainter::Turn>(*card_) : nullptr;
     }
 
     /// Weights in the type and layout they are used in: else every call would convert them anew.
@@ -316,7 +317,7 @@ private:
     Tensor motion_frame(Given &given)
     {
         if (card_)
-            return card_->pack(given.on_card);
+            return card_->pack(given.on_cuda);
         return device_.is_cpu() ? reduced_frame(geometry_, given.frame)
                                 : reduce(pack_frame(given), geometry_.reduction);
     }
@@ -339,7 +340,7 @@ private:
                 given.pixels = Pixels();
                 given.packed = Tensor();
                 given.planes.clear();
-                given.on_card.luma = given.on_card.chroma = Tensor();
+                given.on_cuda.luma = given.on_cuda.chroma = Tensor();
             } else if (card_) {
                 continue;
             } else if (device_.is_cpu()) {
@@ -376,7 +377,7 @@ private:
         Plan plan;
         Pairs pairs; ///< on the device
         Pairs known; ///< on the processor: on a card each look would wait for all that is queued
-        Drift drift; ///< of one given frame, instead of a plan
+        SampledMotion drift; ///< of one given frame, instead of a plan
     };
     Planned place(const MardiniWindow &w, double origin, double gap, double length) const;
     Planned plan_window(const MardiniWindow &w);
@@ -393,7 +394,7 @@ private:
     Tensor sample(Given &before, Given &after, const Refined &refined, const Pairs &pairs,
                   bool alone, int64_t key, int steps);
     /// pairs: on the processor; alone: one frame is given
-    Painting painting(const Refined &refined, const Pairs &pairs, const Tensor &extra, bool alone);
+    PaintJob painting(const Refined &refined, const Pairs &pairs, const Tensor &extra, bool alone);
     float paint_frame(const Given &before, const Given &after, const Refined &refined,
                       const Pairs &pairs, const Tensor &extra, bool alone, const MardiniFrame &out);
     float compose_frame(const Given &before, const Given &after, const Refined &refined,
@@ -410,7 +411,7 @@ private:
     Geometry geometry_;
     torch::Device device_;
     Network network_{nullptr};
-    std::unique_ptr<CardPainter>
+    std::unique_ptr<CudaPainter>
         card_; ///< NULL on the processor, and on a card that our kernels cannot be used on
     bool bf16_ = false;
     int threads_ = 0, steps_ = 0; ///< steps: -1: steps_for() knows
@@ -418,7 +419,7 @@ private:
     int64_t seed_ = 0;
     double motion_ = 1;
     int camera_ = MARDINI_CAMERA_SAMPLED;
-    std::atomic<int64_t> band_bytes_ = 0; ///< of Painting
+    std::atomic<int64_t> band_bytes_ = 0; ///< of PaintJob
     std::mutex shrinking_;
     int at_a_time_ = INT_MAX; ///< frames that may be painted beside each other
     bool said_shrunk_ = false;
@@ -465,10 +466,10 @@ int Engine::steps_for(const Pairs &known, bool alone) const
     return between ? default_steps : default_steps_beyond;
 }
 
-Painting Engine::painting(const Refined &refined, const Pairs &pairs, const Tensor &extra,
+PaintJob Engine::painting(const Refined &refined, const Pairs &pairs, const Tensor &extra,
                           bool alone)
 {
-    Painting p{};
+    PaintJob p{};
     p.distance_before = pairs.distance_before.item<float>();
     p.distance_after = pairs.distance_after.item<float>();
     p.vanish = alone ? 1
@@ -492,7 +493,7 @@ float Engine::paint_frame(const Given &before, const Given &after, const Refined
                           const Pairs &pairs, const Tensor &extra, bool alone,
                           const MardiniFrame &out)
 {
-    Painting p = painting(refined, pairs, extra, alone);
+    PaintJob p = painting(refined, pairs, extra, alone);
     p.before = &before.pixels;
     p.after = &after.pixels;
     for (;;) {
@@ -784,7 +785,7 @@ void Engine::make_frame(const Planned &planned, int64_t i)
     const Tensor extra =
         steps > 0 ? sample(before, after, refined, pair, alone, w.keys[i], steps) : Tensor();
     if (card_) {
-        card_->paint(before.on_card, after.on_card, painting(refined, known, extra, alone),
+        card_->paint(before.on_cuda, after.on_cuda, painting(refined, known, extra, alone),
                      w.out[i]);
         return;
     }
@@ -914,7 +915,7 @@ int guarded(MardiniEngine *engine, const Body &body)
     });
 }
 
-int engine_sees_card(void)
+int engine_sees_cuda(void)
 {
     return torch::cuda::is_available();
 }
@@ -957,7 +958,7 @@ int engine_make(MardiniEngine *engine, const MardiniWindow *windows, int num_win
 const MardiniEngineFunctions *mardini_engine(void)
 {
     static const MardiniEngineFunctions functions = {
-        MARDINI_ENGINE_VERSION, engine_sees_card,  engine_open,    engine_close,
+        MARDINI_ENGINE_VERSION, engine_sees_cuda,  engine_open,    engine_close,
         engine_add_frame,       engine_drop_frame, engine_compare, engine_make,
     };
     return &functions;

@@ -74,7 +74,7 @@ static Tensor tamed(const Tensor &units)
     return units - rest + own;
 }
 
-void steer(Drift &d, int camera, double speed, int64_t height, int64_t width)
+void steer(SampledMotion &d, int camera, double speed, int64_t height, int64_t width)
 {
     if (camera == MARDINI_CAMERA_SAMPLED)
         return;
@@ -104,8 +104,8 @@ void steer(Drift &d, int camera, double speed, int64_t height, int64_t width)
     d.velocity = rest + at::cat(parts);
 }
 
-Drift sample_motion(Network &network, const Tensor &packed, int64_t height, int64_t width,
-                    double anchor, const MotionWish &wish)
+SampledMotion sample_motion(Network &network, const Tensor &packed, int64_t height, int64_t width,
+                            double anchor, const MotionRequest &wish)
 {
     const int64_t H = 2 * packed.size(2), W = 2 * packed.size(3);
     const double scale = std::min(1.0, static_cast<double>(side) / std::min(H, W));
@@ -115,7 +115,7 @@ Drift sample_motion(Network &network, const Tensor &packed, int64_t height, int6
     const int64_t Hs = scale < 1 ? whole(H) : H, Ws = scale < 1 ? whole(W) : W;
     Features features = network->encoder(scale < 1 ? reduced(packed, Hs, Ws) : packed);
     Tensor tokens = network->planner->tokenize(features.eighth);
-    Drift d;
+    SampledMotion d;
     for (double key : key_positions(anchor))
         d.times.push_back(key - anchor);
     const int64_t K = static_cast<int64_t>(d.times.size()), h = Hs / 16, w = Ws / 16;
@@ -139,7 +139,7 @@ Drift sample_motion(Network &network, const Tensor &packed, int64_t height, int6
     return d;
 }
 
-Motion motion_at(const Drift &d, double time, int64_t h, int64_t w)
+Motion motion_at(const SampledMotion &d, double time, int64_t h, int64_t w)
 {
     size_t after = 0;
     while (after < d.times.size() && d.times[after] < time)

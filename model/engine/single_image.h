@@ -8,7 +8,7 @@
 namespace mardini {
 
 /// What the caller asks of motion that nothing determines.
-struct MotionWish {
+struct MotionRequest {
     double amount = 1; ///< times the usual, a hundredth of the picture's shorter side a position;
                        ///< 0: nothing moves
     int camera = 0;    ///< MardiniCamera
@@ -16,7 +16,7 @@ struct MotionWish {
 };
 
 /// Velocity around a given frame at the window's key positions.
-struct Drift {
+struct SampledMotion {
     std::vector<double> times; ///< of the key positions, from the given frame, rising
     Tensor velocity; ///< (K,2,h,w) float32, luma pixels of the packed frame it was sampled for, a
                      ///< position
@@ -28,13 +28,13 @@ struct Drift {
 /// The same for the same frame, anchor and wish, whatever else is made.
 ///   packed         (1,6,h,w), h and w multiples of 16
 ///   height, width  of the picture in it, luma; the rest is padding on the right and below
-Drift sample_motion(Network &network, const Tensor &packed, int64_t height, int64_t width,
-                    double anchor, const MotionWish &wish);
+SampledMotion sample_motion(Network &network, const Tensor &packed, int64_t height, int64_t width,
+                            double anchor, const MotionRequest &wish);
 
 /// The motion at one time, from the given frame, on a grid of h x w; both given frames of its pair
 /// are that one. Velocity between key positions is interpolated, and beyond the outermost ones
 /// kept. (1,.,h,w)
-Motion motion_at(const Drift &drift, double time, int64_t h, int64_t w);
+Motion motion_at(const SampledMotion &drift, double time, int64_t h, int64_t w);
 
 /// Velocity (N,2,h,w) and nothing else.
 Motion motion_alone(const Tensor &velocity);
@@ -46,7 +46,7 @@ Motion motion_alone(const Tensor &velocity);
 ///   camera         MardiniCamera
 ///   speed          root mean square of the new part at first, luma pixels a position
 ///   height, width  of the picture, luma pixels: zoom and roll have its middle for centre
-void steer(Drift &drift, int camera, double speed, int64_t height, int64_t width);
+void steer(SampledMotion &drift, int camera, double speed, int64_t height, int64_t width);
 
 /// What one given frame shows at another time, its motion known, and how little it shows there:
 /// nothing beyond its border, and less of what the motion pulls apart. The denoiser paints those

@@ -111,8 +111,9 @@ int evaluate_animate(const EvalOptions &options)
         Look look;
         std::vector<Tensor> fields;
         for (int seed = 0; seed < options.seeds; seed++) {
-            const Drift d = sample_motion(network, packed, clip.height(), clip.width(), middle,
-                                          {options.motion, MARDINI_CAMERA_SAMPLED, seed, 0});
+            const SampledMotion d =
+                sample_motion(network, packed, clip.height(), clip.width(), middle,
+                              {options.motion, MARDINI_CAMERA_SAMPLED, seed, 0});
             const Look one = look_at(d);
             for (auto field : {&Look::speed, &Look::folded, &Look::beyond})
                 look.*field += one.*field / options.seeds;

@@ -29,7 +29,7 @@ static Tensor beyond_camera(const Tensor &field)
     return values - basis.matmul(at::linalg_solve(normal, basis.t().matmul(values)));
 }
 
-Look look_at(const Drift &d)
+Look look_at(const SampledMotion &d)
 {
     Look look;
     const double n = static_cast<double>(d.times.size());

@@ -13,6 +13,6 @@ struct Look {
     double beyond = 0; ///< share of its energy that no moving camera before a plane explains
 };
 
-Look look_at(const Drift &drift);
+Look look_at(const SampledMotion &drift);
 
 } // namespace mardini::eval

@@ -117,16 +117,16 @@ void check_format(const MardiniFormat &f)
     check_range("log2_chroma_width", f.log2_chroma_width, 0, f.color == MARDINI_COLOR_YUV ? 2 : 0);
     check_range("log2_chroma_height", f.log2_chroma_height, 0,
                 f.color == MARDINI_COLOR_YUV ? 2 : 0);
-    check_range("on_card", f.on_card, 0, 1);
+    check_range("on_cuda", f.on_cuda, 0, 1);
     check_range("interleaved", f.interleaved, 0,
-                f.on_card && f.color == MARDINI_COLOR_YUV && !f.alpha ? 1 : 0);
-    check_range("shift", f.shift, 0, f.on_card && f.depth > 8 ? 16 - f.depth : 0);
+                f.on_cuda && f.color == MARDINI_COLOR_YUV && !f.alpha ? 1 : 0);
+    check_range("shift", f.shift, 0, f.on_cuda && f.depth > 8 ? 16 - f.depth : 0);
 }
 
 /// Frames on a card can only be used there.
 void check_place(const MardiniSettings &s, const MardiniFormat &f)
 {
-    if (f.on_card && s.device && !strcmp(s.device, "cpu"))
+    if (f.on_cuda && s.device && !strcmp(s.device, "cpu"))
         throw Error(
             ENODEV,
             "the frames are on a CUDA device, but device=cpu was asked for; bring them to the host "
@@ -173,7 +173,7 @@ void check_planes(const MardiniFormat &f, const MardiniFrame &frame)
         const int shift = chroma ? f.log2_chroma_width : 0, bytes = f.depth > 8 ? 2 : 1;
         const ptrdiff_t line = static_cast<ptrdiff_t>(-((-f.width) >> shift)) * bytes *
                                (chroma && f.interleaved ? 2 : 1);
-        if (f.on_card && frame.stride[p] < 0)
+        if (f.on_cuda && frame.stride[p] < 0)
             throw Error(EINVAL,
                         text("plane %d on a card has a stride of %td bytes; its lines must go down",
                              p, frame.stride[p]));
@@ -233,7 +233,7 @@ bool is_for_card(const MardiniSettings &settings, const MardiniFormat &format,
                  const MardiniEngineFunctions &engine)
 {
     const std::string device = settings.device ? settings.device : "auto";
-    return format.on_card || device.rfind("cuda", 0) == 0 ||
+    return format.on_cuda || device.rfind("cuda", 0) == 0 ||
            (device == "auto" && engine.sees_card());
 }
 
@@ -461,7 +461,7 @@ int mardini_is_repeat(const MardiniFormat *format, const MardiniFrame *a, const 
 {
     if (!format || !a || !b)
         return MARDINI_ERR(EINVAL);
-    if (format->on_card)
+    if (format->on_cuda)
         return MARDINI_ERR(ENOSYS);
     return guarded(nullptr, nullptr, [&] {
         check_format(*format);

@@ -266,7 +266,7 @@ struct Source {
     int64_t w;
 };
 
-Tensor fields_of(const Geometry &g, const Painting &p)
+Tensor fields_of(const Geometry &g, const PaintJob &p)
 {
     const Motion &m = p.motion;
     const double r = g.reduction;
@@ -283,7 +283,7 @@ float prior_logit(float distance)
     return std::log(s < 1 ? std::max(1 - s, 1e-6f) : 0.02f);
 }
 
-static Band make_band(const Geometry &g, const Painting &p, int64_t most_rows)
+static Band make_band(const Geometry &g, const PaintJob &p, int64_t most_rows)
 {
     Band b;
     b.h = g.height / 2;
@@ -472,7 +472,7 @@ private:
 };
 
 /// Lines of plane `plane` that packed rows [first, first + count) of the frame cover.
-static void store_plane_lines(const Geometry &g, const Band &b, const Painting &p, int plane,
+static void store_plane_lines(const Geometry &g, const Band &b, const PaintJob &p, int plane,
                               int64_t first, int64_t count, const MardiniFrame &out)
 {
     const PlaneReader reader(g, b, plane);
@@ -544,7 +544,7 @@ int64_t bytes_of_pixels(const Geometry &g)
     return sum;
 }
 
-float paint(const Geometry &g, const Painting &p, const MardiniFrame &out, Profile &profile)
+float paint(const Geometry &g, const PaintJob &p, const MardiniFrame &out, Profile &profile)
 {
     const int64_t h = g.height / 2, w = g.width / 2;
     // Whole lines of 4:1:0's chroma, which take two packed rows each.

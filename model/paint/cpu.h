@@ -51,7 +51,7 @@ bool packed_is_whole(const MardiniFormat &format);
 Pixels take_pixels(const Geometry &geometry, const MardiniFrame &frame);
 
 /// What one masked frame is painted from.
-struct Painting {
+struct PaintJob {
     const Pixels *before, *after;
     float distance_before, distance_after; ///< signed, in gaps
     float vanish;                          ///< vanishing() of compose.h
@@ -73,14 +73,14 @@ int64_t bytes_of_bands(const Geometry &geometry, int64_t hidden_channels, int64_
 int64_t bytes_of_pixels(const Geometry &geometry);
 /// The motion in pixels of the full frame, at its own size: displacement to before x y, to after x
 /// y, visibility 4, uncertainty. (1,9,h/r,w/r)
-Tensor fields_of(const Geometry &geometry, const Painting &painting);
+Tensor fields_of(const Geometry &geometry, const PaintJob &painting);
 
 /// log of 1 - |distance|: the logit that a linear blend would give a given frame.
 float prior_logit(float distance);
 
 /// Make one frame on the processor.
 /// @return how sure the network is, 0 .. 1, mean over the frame
-float paint(const Geometry &geometry, const Painting &painting, const MardiniFrame &out,
+float paint(const Geometry &geometry, const PaintJob &painting, const MardiniFrame &out,
             Profile &profile);
 
 } // namespace mardini

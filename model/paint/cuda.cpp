@@ -21,7 +21,7 @@ static constexpr int64_t line_alignment = 256;
 static constexpr int num_down = 3, num_up = 2;
 static_assert(num_down + num_up <= Device::num_slots);
 
-CardPainter::CardPainter(const Geometry &geometry, std::unique_ptr<Device> device,
+CudaPainter::CudaPainter(const Geometry &geometry, std::unique_ptr<Device> device,
                          const torch::Device &place)
     : geometry_(geometry), device_(std::move(device)), place_(place),
       band_rows_(geometry.height / 2), up_(num_up), down_(num_down)
@@ -33,20 +33,20 @@ CardPainter::CardPainter(const Geometry &geometry, std::unique_ptr<Device> devic
         slot.number = number++;
 }
 
-CardPainter::~CardPainter()
+CudaPainter::~CudaPainter()
 {
     abandon();
     for (const Slot &slot : up_) // a pinned buffer is not to go while it is read
         wait_for(slot);
 }
 
-CardPainter::Turn::Turn(CardPainter &painter) : painter_(painter)
+CudaPainter::Turn::Turn(CudaPainter &painter) : painter_(painter)
 {
     painter_.abandon(); // a turn that failed may have left some
     painter_.device_->begin();
 }
 
-CardPainter::Turn::~Turn()
+CudaPainter::Turn::~Turn()
 {
     try {
         painter_.device_->end();
@@ -58,12 +58,12 @@ CardPainter::Turn::~Turn()
 // ---- planes in memory --------------------------------------------------------------
 
 /// Planes that the caller has: interleaved chroma is one.
-int CardPainter::num_stored() const
+int CudaPainter::num_stored() const
 {
     return geometry_.format.interleaved ? 2 : geometry_.num_planes;
 }
 
-int64_t CardPainter::line_bytes(int stored) const
+int64_t CudaPainter::line_bytes(int stored) const
 {
     const MardiniFormat &f = geometry_.format;
     return geometry_.plane_width(stored) * (f.depth > 8 ? 2 : 1) *
@@ -71,13 +71,13 @@ int64_t CardPainter::line_bytes(int stored) const
 }
 
 /// From the first to the last byte of frames that arrange() laid out.
-int64_t CardPainter::num_bytes(const MardiniFrame &frame) const
+int64_t CudaPainter::num_bytes(const MardiniFrame &frame) const
 {
     const int last = num_stored() - 1;
     return frame.data[last] - frame.data[0] + frame.stride[last] * geometry_.plane_height(last);
 }
 
-Lines CardPainter::lines(const MardiniFrame &frame, int stored) const
+Lines CudaPainter::lines(const MardiniFrame &frame, int stored) const
 {
     return {frame.data[stored], static_cast<size_t>(frame.stride[stored]),
             static_cast<size_t>(line_bytes(stored)),
@@ -85,7 +85,7 @@ Lines CardPainter::lines(const MardiniFrame &frame, int stored) const
 }
 
 /// Room for a frame on the card.
-MardiniFrame CardPainter::arrange(Tensor *memory) const
+MardiniFrame CudaPainter::arrange(Tensor *memory) const
 {
     MardiniFrame frame{};
     int64_t size = 0, start[4];
@@ -113,7 +113,7 @@ static View view_of_values(const Tensor &plane)
             1};
 }
 
-std::vector<View> CardPainter::views_of(const MardiniFrame &frame) const
+std::vector<View> CudaPainter::views_of(const MardiniFrame &frame) const
 {
     const MardiniFormat &f = geometry_.format;
     const int32_t bytes = f.depth > 8 ? 2 : 1;
@@ -129,7 +129,7 @@ std::vector<View> CardPainter::views_of(const MardiniFrame &frame) const
     return views;
 }
 
-std::shared_ptr<uint8_t> CardPainter::pinned(int64_t bytes) const
+std::shared_ptr<uint8_t> CudaPainter::pinned(int64_t bytes) const
 {
     Device *device = device_.get();
     return {static_cast<uint8_t *>(device->allocate_pinned(bytes)),
@@ -138,16 +138,16 @@ std::shared_ptr<uint8_t> CardPainter::pinned(int64_t bytes) const
 
 // ---- frames in -----------------------------------------------------------------------
 
-CardFrame CardPainter::take(const MardiniFrame &frame)
+CudaFrame CudaPainter::take(const MardiniFrame &frame)
 {
-    CardFrame taken;
-    if (geometry_.format.on_card && device_->shares_memory()) {
+    CudaFrame taken;
+    if (geometry_.format.on_cuda && device_->shares_memory()) {
         taken.planes = views_of(frame);
         return taken;
     }
     const MardiniFrame own = arrange(&taken.memory);
     taken.planes = views_of(own);
-    if (geometry_.format.on_card) {
+    if (geometry_.format.on_cuda) {
         for (int i = 0; i < num_stored(); i++)
             device_->copy_in(lines(own, i), lines(frame, i));
         return taken;
@@ -164,7 +164,7 @@ CardFrame CardPainter::take(const MardiniFrame &frame)
     return taken;
 }
 
-Tensor CardPainter::packed(const CardFrame &frame, int reduction) const
+Tensor CudaPainter::packed(const CudaFrame &frame, int reduction) const
 {
     const MardiniFormat &f = geometry_.format;
     const int64_t h = geometry_.height / 2 / reduction, w = geometry_.width / 2 / reduction;
@@ -184,7 +184,7 @@ Tensor CardPainter::packed(const CardFrame &frame, int reduction) const
     return out;
 }
 
-Tensor CardPainter::pack(const CardFrame &frame)
+Tensor CudaPainter::pack(const CudaFrame &frame)
 {
     return packed(frame, geometry_.reduction);
 }
@@ -192,7 +192,7 @@ Tensor CardPainter::pack(const CardFrame &frame)
 // ---- frames out ----------------------------------------------------------------------
 
 /// What pixels of a frame are taken from: its own planes if they are 4:2:0, else the packed frame.
-void CardPainter::find_sources(CardFrame &frame, View sources[3]) const
+void CudaPainter::find_sources(CudaFrame &frame, View sources[3]) const
 {
     if (packed_is_whole(geometry_.format)) {
         sources[0] = frame.planes[0];
@@ -212,15 +212,16 @@ void CardPainter::find_sources(CardFrame &frame, View sources[3]) const
 
 /// Lines of the planes that packed rows [start, end) of the frame cover, but those that finish()
 /// stored.
-void CardPainter::paint_planes(const Scene &scene, const CardFrame &before, const CardFrame &after,
-                               const std::vector<View> &out, int64_t start, int64_t end) const
+void CudaPainter::paint_planes(const CudaPaintJob &scene, const CudaFrame &before,
+                               const CudaFrame &after, const std::vector<View> &out, int64_t start,
+                               int64_t end) const
 {
     using namespace luma_weights;
     const MardiniFormat &f = geometry_.format;
     const double of_cb[] = {-blue / green, 1, 0}, of_cr[] = {-red / green, 0, 1};
     const int num_colors = geometry_.num_planes - f.alpha;
     for (int plane = packed_is_whole(f) ? num_colors : 0; plane < geometry_.num_planes; plane++) {
-        PlaneScene p{};
+        CudaPlaneJob p{};
         p.scene = scene;
         p.before = before.planes[plane];
         p.after = after.planes[plane];
@@ -241,7 +242,7 @@ void CardPainter::paint_planes(const Scene &scene, const CardFrame &before, cons
 }
 
 /// @return a number on the card: how sure the network is
-Tensor CardPainter::paint_bands(CardFrame &before, CardFrame &after, const Painting &p,
+Tensor CudaPainter::paint_bands(CudaFrame &before, CudaFrame &after, const PaintJob &p,
                                 const std::vector<View> &out) const
 {
     const MardiniFormat &f = geometry_.format;
@@ -256,7 +257,7 @@ Tensor CardPainter::paint_bands(CardFrame &before, CardFrame &after, const Paint
         return resize(t.to(torch::kFloat32), h, w).contiguous();
     };
 
-    Scene s{};
+    CudaPaintJob s{};
     find_sources(before, s.before);
     find_sources(after, s.after);
     for (int c = 0; whole && c < (f.color == MARDINI_COLOR_GRAY ? 1 : 3); c++)
@@ -313,10 +314,10 @@ Tensor CardPainter::paint_bands(CardFrame &before, CardFrame &after, const Paint
     return sure.slice(0, 0, (f.height + 1) / 2).mean();
 }
 
-void CardPainter::paint(CardFrame &before, CardFrame &after, const Painting &painting,
+void CudaPainter::paint(CudaFrame &before, CudaFrame &after, const PaintJob &painting,
                         const MardiniFrame &out)
 {
-    const bool in_place = geometry_.format.on_card && device_->shares_memory();
+    const bool in_place = geometry_.format.on_cuda && device_->shares_memory();
     Slot &slot = down_[in_place ? 0 : next_down_++ % down_.size()];
     MardiniFrame target = out;
     if (!in_place) {
@@ -342,7 +343,7 @@ void CardPainter::paint(CardFrame &before, CardFrame &after, const Painting &pai
     }
     if (in_place)
         return;
-    if (geometry_.format.on_card) {
+    if (geometry_.format.on_cuda) {
         for (int i = 0; i < num_stored(); i++)
             device_->copy_out(lines(out, i), lines(target, i));
         return;
@@ -355,7 +356,7 @@ void CardPainter::paint(CardFrame &before, CardFrame &after, const Painting &pai
 }
 
 /// Bring what was downloaded to the caller's planes.
-void CardPainter::collect(Slot &slot)
+void CudaPainter::collect(Slot &slot)
 {
     if (!slot.is_busy)
         return;
@@ -369,7 +370,7 @@ void CardPainter::collect(Slot &slot)
     slot.is_busy = false;
 }
 
-std::vector<float> CardPainter::finish()
+std::vector<float> CudaPainter::finish()
 {
     for (size_t i = 0; i < down_.size(); i++) // the oldest first
         collect(down_[(next_down_ + i) % down_.size()]);
@@ -382,7 +383,7 @@ std::vector<float> CardPainter::finish()
     return sure;
 }
 
-void CardPainter::wait_for(const Slot &slot) noexcept
+void CudaPainter::wait_for(const Slot &slot) noexcept
 {
     try {
         device_->wait(slot.number);
@@ -391,7 +392,7 @@ void CardPainter::wait_for(const Slot &slot) noexcept
     }
 }
 
-void CardPainter::abandon() noexcept
+void CudaPainter::abandon() noexcept
 {
     for (Slot &slot : down_) {
         if (slot.is_busy)
@@ -411,12 +412,12 @@ int card_of(void *context)
 #endif
 }
 
-std::unique_ptr<CardPainter> open_card(const Geometry &geometry, const torch::Device &place,
-                                       void *context, void *stream, std::string *why)
+std::unique_ptr<CudaPainter> open_cuda_painter(const Geometry &geometry, const torch::Device &place,
+                                               void *context, void *stream, std::string *why)
 {
 #if MARDINI_HAVE_KERNELS
     if (std::unique_ptr<Device> device = open_device(place.index(), context, stream, why))
-        return std::make_unique<CardPainter>(geometry, std::move(device), place);
+        return std::make_unique<CudaPainter>(geometry, std::move(device), place);
     return nullptr;
 #else
     (void)geometry, (void)place, (void)context, (void)stream;

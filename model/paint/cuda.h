@@ -12,7 +12,7 @@
 namespace mardini {
 
 /// A given frame on the card.
-struct CardFrame {
+struct CudaFrame {
     Tensor memory; ///< our own copy; undefined where the caller's planes are read in place
     std::vector<View> planes; ///< of the format, as stored
     Tensor luma, chroma; ///< (h,w), (2,h/2,w/2) float32: the frame as the network sees it, where
@@ -21,14 +21,14 @@ struct CardFrame {
 
 /// One thread at a time. All work is queued; only finish() and a full queue of downloads wait for
 /// it.
-class CardPainter {
+class CudaPainter {
 public:
     /// @param place  where tensors live: `device` as LibTorch calls it
-    CardPainter(const Geometry &geometry, std::unique_ptr<Device> device,
+    CudaPainter(const Geometry &geometry, std::unique_ptr<Device> device,
                 const torch::Device &place);
-    ~CardPainter();
-    CardPainter(const CardPainter &) = delete;
-    CardPainter &operator=(const CardPainter &) = delete;
+    ~CudaPainter();
+    CudaPainter(const CudaPainter &) = delete;
+    CudaPainter &operator=(const CudaPainter &) = delete;
 
     /// Takes a line that the user should read.
     std::function<void(const std::string &)> warn = [](const std::string &) {};
@@ -36,30 +36,30 @@ public:
     bool multiplies_bf16() const { return device_->multiplies_bf16(); }
 
     /// Whether frames that lie on the card are copied there, since they belong to another context.
-    bool copies_frames() const { return geometry_.format.on_card && !device_->shares_memory(); }
+    bool copies_frames() const { return geometry_.format.on_cuda && !device_->shares_memory(); }
 
     /// While it lives, frames may be touched: the caller's stream is ordered before and after.
     class Turn {
     public:
-        explicit Turn(CardPainter &painter);
+        explicit Turn(CudaPainter &painter);
         ~Turn();
         Turn(const Turn &) = delete;
         Turn &operator=(const Turn &) = delete;
 
     private:
-        CardPainter &painter_;
+        CudaPainter &painter_;
     };
 
     /// Bring a given frame to the card. Planes in host memory are not looked at again; those on the
     /// card are.
-    CardFrame take(const MardiniFrame &frame);
+    CudaFrame take(const MardiniFrame &frame);
 
     /// The frame as encoder and planner see it: packed and reduced, (1,6,h/2/r,w/2/r).
-    Tensor pack(const CardFrame &frame);
+    Tensor pack(const CudaFrame &frame);
 
-    /// Make one frame, from what Painting says but its given frames. `out` is complete after
+    /// Make one frame, from what PaintJob says but its given frames. `out` is complete after
     /// finish().
-    void paint(CardFrame &before, CardFrame &after, const Painting &painting,
+    void paint(CudaFrame &before, CudaFrame &after, const PaintJob &painting,
                const MardiniFrame &out);
 
     /// Wait for what was painted. @return how sure the network is of each frame since the turn
@@ -87,11 +87,11 @@ private:
     MardiniFrame arrange(Tensor *memory) const;
     std::vector<View> views_of(const MardiniFrame &frame) const;
     std::shared_ptr<uint8_t> pinned(int64_t bytes) const;
-    Tensor packed(const CardFrame &frame, int reduction) const;
-    void find_sources(CardFrame &frame, View sources[3]) const;
-    Tensor paint_bands(CardFrame &before, CardFrame &after, const Painting &painting,
+    Tensor packed(const CudaFrame &frame, int reduction) const;
+    void find_sources(CudaFrame &frame, View sources[3]) const;
+    Tensor paint_bands(CudaFrame &before, CudaFrame &after, const PaintJob &painting,
                        const std::vector<View> &out) const;
-    void paint_planes(const Scene &scene, const CardFrame &before, const CardFrame &after,
+    void paint_planes(const CudaPaintJob &scene, const CudaFrame &before, const CudaFrame &after,
                       const std::vector<View> &out, int64_t start, int64_t end) const;
     void collect(Slot &slot);
     void wait_for(const Slot &slot) noexcept;
@@ -113,7 +113,7 @@ int card_of(void *context);
 
 /// The painter for device `place`, or NULL and why its kernels cannot be used: LibTorch's
 /// operations must do.
-std::unique_ptr<CardPainter> open_card(const Geometry &geometry, const torch::Device &place,
-                                       void *context, void *stream, std::string *why);
+std::unique_ptr<CudaPainter> open_cuda_painter(const Geometry &geometry, const torch::Device &place,
+                                               void *context, void *stream, std::string *why);
 
 } // namespace mardini

@@ -237,14 +237,14 @@ TEST_CASE("frames on a card: their format's fields and where they may be used")
     MardiniSettings settings = settings_with(messages);
     MardiniFormat f = FORMAT;
     f.interleaved = 1, check_refusal(EINVAL, "interleaved is 1", settings, messages, f);
-    (f = FORMAT).on_card = 2, check_refusal(EINVAL, "on_card is 2", settings, messages, f);
-    (f = FORMAT).on_card = 1, f.alpha = 1, f.interleaved = 1;
+    (f = FORMAT).on_cuda = 2, check_refusal(EINVAL, "on_cuda is 2", settings, messages, f);
+    (f = FORMAT).on_cuda = 1, f.alpha = 1, f.interleaved = 1;
     check_refusal(EINVAL, "interleaved is 1", settings, messages, f);
     (f = FORMAT).depth = 10, f.shift = 6,
          check_refusal(EINVAL, "shift is 6", settings, messages, f);
-    f.on_card = 1, f.shift = 7, check_refusal(EINVAL, "shift is 7", settings, messages, f);
+    f.on_cuda = 1, f.shift = 7, check_refusal(EINVAL, "shift is 7", settings, messages, f);
 
-    (f = FORMAT).on_card = 1;
+    (f = FORMAT).on_cuda = 1;
     settings.device = "cpu";
     check_refusal(ENODEV, "device=cpu", settings, messages, f);
     CHECK(messages.lines.back().find("hwdownload") != std::string::npos);
@@ -563,7 +563,7 @@ TEST_CASE("a repeat is told from motion, whatever the depth")
     CHECK(mardini_is_repeat(&gray16, &fx, &fy) == 0);
     CHECK(mardini_is_repeat(nullptr, &fx, &fy) == MARDINI_ERR(EINVAL));
     MardiniFormat card = gray16;
-    card.on_card = 1; // addresses that the processor cannot read
+    card.on_cuda = 1; // addresses that the processor cannot read
     CHECK(mardini_is_repeat(&card, &fx, &fy) == MARDINI_ERR(ENOSYS));
     fy.data[0] = nullptr;
     CHECK(mardini_is_repeat(&gray16, &fx, &fy) == MARDINI_ERR(EINVAL));

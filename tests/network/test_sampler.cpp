@@ -91,13 +91,13 @@ TEST_CASE("one name gives one motion, another gives another, and its amount is t
     c10::InferenceMode inference;
     Network network = awake();
     const Tensor still = picture(128, 224); // larger than motion is sampled at
-    auto sampled = [&](MotionWish wish, double anchor = 8) {
+    auto sampled = [&](MotionRequest wish, double anchor = 8) {
         return sample_motion(network, still, 250, 448, anchor, wish);
     };
-    const Drift one = sampled({1, 0, 3, 100});
+    const SampledMotion one = sampled({1, 0, 3, 100});
     REQUIRE(one.times == std::vector<double>{-8, -4, 4, 8});
     CHECK(torch::equal(one.velocity, sampled({1, 0, 3, 100}).velocity));
-    for (MotionWish other : {MotionWish{1, 0, 4, 100}, MotionWish{1, 0, 3, 101}})
+    for (MotionRequest other : {MotionRequest{1, 0, 4, 100}, MotionRequest{1, 0, 3, 101}})
         CHECK((sampled(other).velocity - one.velocity).abs().mean().item<double>() > 0.01);
     CHECK(sampled({0, 0, 3, 100}).velocity.abs().max().item<double>() == 0);
     for (double amount :
@@ -111,7 +111,7 @@ TEST_CASE("one name gives one motion, another gives another, and its amount is t
 
 TEST_CASE("between key positions velocity is interpolated, beyond them kept")
 {
-    Drift d;
+    SampledMotion d;
     d.times = {-8, -4, 4, 8};
     d.velocity = torch::arange(4, torch::kFloat32).view({4, 1, 1, 1}).expand({4, 2, 6, 10});
     auto at = [&](double time) {
@@ -168,10 +168,10 @@ TEST_CASE("a camera is put in the place of the sampled one")
 {
     torch::manual_seed(1);
     const std::vector<double> times = {-8, -4, 4, 8};
-    const Drift sampled = {times, torch::randn({4, 2, 8, 14}) + 3, {20, 18}};
+    const SampledMotion sampled = {times, torch::randn({4, 2, 8, 14}) + 3, {20, 18}};
     const int64_t height = 130, width = 250; // the rest of 144 and 280 is padding
     auto steered = [&](int camera) {
-        Drift d = sampled;
+        SampledMotion d = sampled;
         steer(d, camera, 2, height, width);
         return d.velocity;
     };
@@ -266,7 +266,7 @@ TEST_CASE("flow matching sees the true motion, and teaches the sampler alone")
     CHECK(after > 0.6);
     torch::NoGradGuard no_grad;
     for (int64_t seed = 0; seed < 8; seed++) {
-        const Drift d =
+        const SampledMotion d =
             sample_motion(network, sliding(3, 0, 8).given[0], 128, 128, 8, {1, 0, seed, 0});
         const Tensor across = d.velocity.select(1, 0), down = d.velocity.select(1, 1);
         CHECK(across.abs().mean().item<double>() > 2 * down.abs().mean().item<double>());

@@ -30,9 +30,9 @@ double seconds(const std::function<void()> &body)
 
 /// Two given frames and seven made ones, 8 bits 4:2:0, planar; on the card or in host memory.
 struct Clip {
-    Clip(int width, int height, bool on_card) : width(width), height(height)
+    Clip(int width, int height, bool on_cuda) : width(width), height(height)
     {
-        const auto device = on_card ? torch::kCUDA : torch::kCPU;
+        const auto device = on_cuda ? torch::kCUDA : torch::kCPU;
         size = int64_t{width} * height * 3 / 2;
         // Smooth enough to be matched, and moving.
         torch::manual_seed(1);
@@ -61,16 +61,16 @@ struct Clip {
 
 /// Seconds a made frame of 8x slow motion: one given frame in, seven out, again and again. Below 0:
 /// refused.
-double measure(const std::string &model, int width, int height, bool on_card, int steps)
+double measure(const std::string &model, int width, int height, bool on_cuda, int steps)
 {
-    const Clip clip(width, height, on_card);
+    const Clip clip(width, height, on_cuda);
     MardiniFormat format{};
     format.width = width;
     format.height = height;
     format.color = MARDINI_COLOR_YUV;
     format.depth = 8;
     format.log2_chroma_width = format.log2_chroma_height = 1;
-    format.on_card = on_card;
+    format.on_cuda = on_cuda;
     MardiniSettings settings{};
     settings.device = "cuda";
     settings.steps = steps;
@@ -161,11 +161,11 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         const std::string path = checkpoint(argv[i]), name = path.substr(path.rfind('/') + 1);
         for (auto [w, h] : {std::pair(1280, 720), std::pair(1920, 1080), std::pair(3840, 2160)}) {
-            for (bool on_card : {true, false}) {
+            for (bool on_cuda : {true, false}) {
                 for (int steps : {0, 1}) {
-                    const double time = measure(path, w, h, on_card, steps);
+                    const double time = measure(path, w, h, on_cuda, steps);
                     std::printf("| %s | %dx%d | %s | %d | ", name.c_str(), w, h,
-                                on_card ? "on the card" : "in host memory", steps);
+                                on_cuda ? "on the card" : "in host memory", steps);
                     if (time < 0)
                         std::printf("refused | |\n");
                     else

@@ -184,9 +184,9 @@ struct Driver {
     int (*synchronize)(Handle) = find<int (*)(Handle)>("cuStreamSynchronize");
 };
 
-MardiniFormat on_card(MardiniFormat f, bool is_interleaved)
+MardiniFormat on_cuda(MardiniFormat f, bool is_interleaved)
 {
-    f.on_card = 1;
+    f.on_cuda = 1;
     f.interleaved = is_interleaved;
     f.shift = is_interleaved && f.depth > 8 ? 16 - f.depth : 0;
     return f;
@@ -237,7 +237,7 @@ TEST_CASE("frames that stay on the card come out as those of the host", "[cuda]"
     for (int depth : {8, 10}) {
         for (bool is_interleaved : {false, true}) {
             const MardiniFormat f =
-                on_card(format(322, 242, MARDINI_COLOR_YUV, 0, depth, 1, 1), is_interleaved);
+                on_cuda(format(322, 242, MARDINI_COLOR_YUV, 0, depth, 1, 1), is_interleaved);
             Frames drawn(f, 2), given(f, 2, torch::kCUDA);
             drawn.draw(5);
             given.memory.copy_(drawn.memory);
@@ -261,7 +261,7 @@ TEST_CASE("frames of another context and of streams that lag are waited for", "[
     NEEDS_CARD();
     const Driver driver;
     REQUIRE(driver.library);
-    const MardiniFormat f = on_card(format(640, 360, MARDINI_COLOR_YUV, 0, 8, 1, 1), true);
+    const MardiniFormat f = on_cuda(format(640, 360, MARDINI_COLOR_YUV, 0, 8, 1, 1), true);
     Frames drawn(f, 2), staged(f, num_made), expected_in(f, 2, torch::kCUDA);
     drawn.draw(5);
     expected_in.memory.copy_(drawn.memory);

@@ -134,13 +134,22 @@ public:
     bool multiplies_bf16() const override { return multiplies_bf16_; }
 
     void pack(const Packing &packing) override { check(pack_on_card(packing), "start a kernel"); }
-    void difference(const Scene &scene, float *out) override
+    void difference(const CudaPaintJob &scene, float *out) override
     {
         check(difference_on_card(scene, out), "start a kernel");
     }
-    void sample(const Scene &scene) override { check(sample_on_card(scene), "start a kernel"); }
-    void finish(const Scene &scene) override { check(finish_on_card(scene), "start a kernel"); }
-    void plane(const PlaneScene &plane) override { check(plane_on_card(plane), "start a kernel"); }
+    void sample(const CudaPaintJob &scene) override
+    {
+        check(sample_on_card(scene), "start a kernel");
+    }
+    void finish(const CudaPaintJob &scene) override
+    {
+        check(finish_on_card(scene), "start a kernel");
+    }
+    void plane(const CudaPlaneJob &plane) override
+    {
+        check(plane_on_card(plane), "start a kernel");
+    }
 
     void *allocate_pinned(size_t bytes) override
     {

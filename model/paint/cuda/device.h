@@ -27,10 +27,10 @@ public:
 
     // One call of pixel.h for every sample or cell.
     virtual void pack(const Packing &packing) = 0;
-    virtual void difference(const Scene &scene, float *out) = 0; ///< out (h,w)
-    virtual void sample(const Scene &scene) = 0;
-    virtual void finish(const Scene &scene) = 0;
-    virtual void plane(const PlaneScene &plane) = 0;
+    virtual void difference(const CudaPaintJob &scene, float *out) = 0; ///< out (h,w)
+    virtual void sample(const CudaPaintJob &scene) = 0;
+    virtual void finish(const CudaPaintJob &scene) = 0;
+    virtual void plane(const CudaPlaneJob &plane) = 0;
 
     /// Host memory that copies need not pass through another buffer for.
     virtual void *allocate_pinned(size_t bytes) = 0;

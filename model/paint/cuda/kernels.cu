@@ -23,25 +23,25 @@ __global__ void pack_kernel(Packing p)
         pack_sample(p, static_cast<int32_t>(blockIdx.z), line(), column());
 }
 
-__global__ void difference_kernel(Scene s, float *out)
+__global__ void difference_kernel(CudaPaintJob s, float *out)
 {
     if (column() < s.w && line() < s.h)
         difference_cell(s, line(), column(), out);
 }
 
-__global__ void sample_kernel(Scene s)
+__global__ void sample_kernel(CudaPaintJob s)
 {
     if (column() < s.w && line() < s.rows)
         sample_cell(s, line(), column());
 }
 
-__global__ void finish_kernel(Scene s)
+__global__ void finish_kernel(CudaPaintJob s)
 {
     if (column() < s.w && line() < s.rows)
         finish_cell(s, line(), column());
 }
 
-__global__ void plane_kernel(PlaneScene p)
+__global__ void plane_kernel(CudaPlaneJob p)
 {
     if (column() < p.out.width && p.begin + line() < p.end)
         plane_sample(p, p.begin + line(), column());
@@ -63,25 +63,25 @@ cudaError_t pack_on_card(const Packing &p)
     return cudaGetLastError();
 }
 
-cudaError_t difference_on_card(const Scene &s, float *out)
+cudaError_t difference_on_card(const CudaPaintJob &s, float *out)
 {
     difference_kernel<<<grid(s.h, s.w), block>>>(s, out);
     return cudaGetLastError();
 }
 
-cudaError_t sample_on_card(const Scene &s)
+cudaError_t sample_on_card(const CudaPaintJob &s)
 {
     sample_kernel<<<grid(s.rows, s.w), block>>>(s);
     return cudaGetLastError();
 }
 
-cudaError_t finish_on_card(const Scene &s)
+cudaError_t finish_on_card(const CudaPaintJob &s)
 {
     finish_kernel<<<grid(s.rows, s.w), block>>>(s);
     return cudaGetLastError();
 }
 
-cudaError_t plane_on_card(const PlaneScene &p)
+cudaError_t plane_on_card(const CudaPlaneJob &p)
 {
     if (p.end <= p.begin)
         return cudaSuccess;

@@ -10,9 +10,9 @@
 #include <string.h>
 
 #ifdef __CUDACC__
-#define ON_CARD __host__ __device__ inline
+#define ON_DEVICE __host__ __device__ inline
 #else
-#define ON_CARD inline
+#define ON_DEVICE inline
 #endif
 
 namespace mardini {
@@ -39,7 +39,7 @@ struct Packing {
 
 /// One band of rows of one frame to paint. h, w: packed size of the padded frame; begin, rows: the
 /// band with its halo.
-struct Scene {
+struct CudaPaintJob {
     View before[3], after[3]; ///< luma, Cb, Cr, 4:2:0
     View out[3];              ///< where the packed frame's planes go
     int32_t h, w, begin, rows;
@@ -60,8 +60,8 @@ struct Scene {
 };
 
 /// One plane that the packed frame does not hold as stored.
-struct PlaneScene {
-    Scene scene;
+struct CudaPlaneJob {
+    CudaPaintJob scene;
     View before, after, out;
     int32_t height, width; ///< padded
     int32_t begin, end;    ///< rows to store
@@ -70,7 +70,7 @@ struct PlaneScene {
     float share[2]; ///< how much of Cb's and Cr's change one of GBR takes
 };
 
-ON_CARD int32_t clamped(int32_t x, int32_t low, int32_t high)
+ON_DEVICE int32_t clamped(int32_t x, int32_t low, int32_t high)
 {
     return x < low ? low : x > high ? high : x;
 }
@@ -78,7 +78,7 @@ ON_CARD int32_t clamped(int32_t x, int32_t low, int32_t high)
 // ---- samples -------------------------------------------------------------------
 
 /// The value at a place, the border's beyond it.
-ON_CARD float value(const View &p, int32_t y, int32_t x)
+ON_DEVICE float value(const View &p, int32_t y, int32_t x)
 {
     if (!p.data)
         return 0;
@@ -92,7 +92,7 @@ ON_CARD float value(const View &p, int32_t y, int32_t x)
 }
 
 /// Round, clamp to the depth, store; nothing outside the stored plane.
-ON_CARD void put(const View &p, int32_t y, int32_t x, float v)
+ON_DEVICE void put(const View &p, int32_t y, int32_t x, float v)
 {
     if (!p.data || y >= p.height || x >= p.width)
         return;
@@ -107,7 +107,7 @@ ON_CARD void put(const View &p, int32_t y, int32_t x, float v)
 
 /// Cubic weights of the four samples around a position, `t` beyond the second; Keys' kernel with a
 /// = -0.75.
-ON_CARD void cubic(float t, float w[4])
+ON_DEVICE void cubic(float t, float w[4])
 {
     const float a = -0.75f, s = 1 - t, t1 = t + 1, s1 = s + 1;
     w[0] = ((a * t1 - 5 * a) * t1 + 8 * a) * t1 - 4 * a;
@@ -116,7 +116,7 @@ ON_CARD void cubic(float t, float w[4])
     w[3] = ((a * s1 - 5 * a) * s1 + 8 * a) * s1 - 4 * a;
 }
 
-ON_CARD float sample(const View &p, float y, float x)
+ON_DEVICE float sample(const View &p, float y, float x)
 {
     // Farther out all samples are the border's; fmaxf sends what is not a number there as well.
     y = fminf(fmaxf(y, -2), static_cast<float>(p.height));
@@ -143,7 +143,7 @@ struct Taps {
     float weight[2];
 };
 
-ON_CARD Taps taps(int32_t log2_chroma, int32_t x)
+ON_DEVICE Taps taps(int32_t log2_chroma, int32_t x)
 {
     if (log2_chroma == 0)
         return {{2 * x, 2 * x + 1}, {0.5f, 0.5f}};
@@ -154,7 +154,7 @@ ON_CARD Taps taps(int32_t log2_chroma, int32_t x)
     return {{left, left + 1}, {1 - (at - static_cast<float>(left)), at - static_cast<float>(left)}};
 }
 
-ON_CARD float luma_at(const Packing &p, int32_t y, int32_t x)
+ON_DEVICE float luma_at(const Packing &p, int32_t y, int32_t x)
 {
     if (!p.is_gbr)
         return value(p.plane[0], y, x);
@@ -164,7 +164,7 @@ ON_CARD float luma_at(const Packing &p, int32_t y, int32_t x)
 }
 
 /// Cb (c = 1) or Cr (2) of one packed cell.
-ON_CARD float chroma_at(const Packing &p, int32_t c, int32_t y, int32_t x)
+ON_DEVICE float chroma_at(const Packing &p, int32_t c, int32_t y, int32_t x)
 {
     float sum = 0;
     if (p.is_gbr) {
@@ -182,7 +182,7 @@ ON_CARD float chroma_at(const Packing &p, int32_t c, int32_t y, int32_t x)
     return sum;
 }
 
-ON_CARD void pack_sample(const Packing &p, int32_t channel, int32_t y, int32_t x)
+ON_DEVICE void pack_sample(const Packing &p, int32_t channel, int32_t y, int32_t x)
 {
     const int32_t r = p.reduction;
     float sum = 0;
@@ -197,7 +197,7 @@ ON_CARD void pack_sample(const Packing &p, int32_t channel, int32_t y, int32_t x
 // ---- motion -> the output head's input ---------------------------------------------
 
 /// The packed square at (y, x): four luma samples, Cb, Cr.
-ON_CARD void load_cell(const View plane[3], int32_t y, int32_t x, float v[6])
+ON_DEVICE void load_cell(const View plane[3], int32_t y, int32_t x, float v[6])
 {
     for (int32_t i = 0; i < 4; i++)
         v[i] = value(plane[0], 2 * y + i / 2, 2 * x + i % 2);
@@ -206,7 +206,7 @@ ON_CARD void load_cell(const View plane[3], int32_t y, int32_t x, float v[6])
 }
 
 /// How much both frames differ at one packed cell, 1: two codes of 8 bits.
-ON_CARD void difference_cell(const Scene &s, int32_t y, int32_t x, float *out)
+ON_DEVICE void difference_cell(const CudaPaintJob &s, int32_t y, int32_t x, float *out)
 {
     float a[6], b[6], most = 0;
     load_cell(s.before, y, x, a);
@@ -216,7 +216,7 @@ ON_CARD void difference_cell(const Scene &s, int32_t y, int32_t x, float *out)
     out[static_cast<int64_t>(y) * s.w + x] = 64 * most;
 }
 
-ON_CARD void softmax(float l[4])
+ON_DEVICE void softmax(float l[4])
 {
     const float most = fmaxf(fmaxf(l[0], l[1]), fmaxf(l[2], l[3]));
     float sum = 0;
@@ -226,7 +226,7 @@ ON_CARD void softmax(float l[4])
         l[k] /= sum;
 }
 
-ON_CARD void put_input(const Scene &s, int32_t row, int32_t x, int32_t channel, float v)
+ON_DEVICE void put_input(const CudaPaintJob &s, int32_t row, int32_t x, int32_t channel, float v)
 {
     const int64_t at = (static_cast<int64_t>(row) * s.w + x) * (16 + s.hidden_channels) + channel;
     if (!s.is_bf16) {
@@ -240,7 +240,7 @@ ON_CARD void put_input(const Scene &s, int32_t row, int32_t x, int32_t channel, 
         static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
-ON_CARD float get_output(const Scene &s, int32_t row, int32_t x, int32_t channel)
+ON_DEVICE float get_output(const CudaPaintJob &s, int32_t row, int32_t x, int32_t channel)
 {
     const int64_t at = (static_cast<int64_t>(row) * s.w + x) * 23 + channel;
     if (!s.is_bf16)
@@ -251,21 +251,21 @@ ON_CARD float get_output(const Scene &s, int32_t row, int32_t x, int32_t channel
     return v;
 }
 
-ON_CARD float field(const Scene &s, int32_t k, int32_t y, int32_t x)
+ON_DEVICE float field(const CudaPaintJob &s, int32_t k, int32_t y, int32_t x)
 {
     y = clamped(y, 0, s.h - 1);
     x = clamped(x, 0, s.w - 1);
     return s.fields[(static_cast<int64_t>(k) * s.h + y) * s.w + x];
 }
 
-ON_CARD bool is_outside(const Scene &s, float y, float x)
+ON_DEVICE bool is_outside(const CudaPaintJob &s, float y, float x)
 {
     return x < -0.5f || x > static_cast<float>(2 * s.w) - 0.5f || y < -0.5f ||
            y > static_cast<float>(2 * s.h) - 0.5f;
 }
 
 /// Sample both frames for one cell of the band; keep samples and logits, write the head's input.
-ON_CARD void sample_cell(const Scene &s, int32_t row, int32_t x)
+ON_DEVICE void sample_cell(const CudaPaintJob &s, int32_t row, int32_t x)
 {
     const float outside_penalty = 8; // as in compose.cpp
     const int32_t y = s.begin + row;
@@ -319,14 +319,14 @@ ON_CARD void sample_cell(const Scene &s, int32_t row, int32_t x)
 
 /// a + part (b - a), by `share` of what was made instead: equal pixels stay equal whatever the
 /// rounding.
-ON_CARD float faded(float a, float b, float part, float share, float made)
+ON_DEVICE float faded(float a, float b, float part, float share, float made)
 {
     const float blend = a + part * (b - a);
     return blend + share * (made - blend);
 }
 
 /// Apply the head's output to one cell of the band and store what the packed frame holds.
-ON_CARD void finish_cell(const Scene &s, int32_t row, int32_t x)
+ON_DEVICE void finish_cell(const CudaPaintJob &s, int32_t row, int32_t x)
 {
     const int32_t y = s.begin + row;
     const int64_t area = static_cast<int64_t>(s.rows) * s.w,
@@ -387,7 +387,7 @@ struct Between {
     float part;
 };
 
-ON_CARD Between between(int32_t i, int32_t from, int32_t to)
+ON_DEVICE Between between(int32_t i, int32_t from, int32_t to)
 {
     const float at = fmaxf(
         (static_cast<float>(i) + 0.5f) * (static_cast<float>(from) / static_cast<float>(to)) - 0.5f,
@@ -397,8 +397,8 @@ ON_CARD Between between(int32_t i, int32_t from, int32_t to)
 }
 
 /// rows of `map` count from row `begin` of the packed frame
-ON_CARD float interpolated(const float *map, int32_t begin, int32_t w, const Between &y,
-                           const Between &x)
+ON_DEVICE float interpolated(const float *map, int32_t begin, int32_t w, const Between &y,
+                             const Between &x)
 {
     const float *above = map + static_cast<int64_t>(y.left - begin) * w,
                 *below = map + static_cast<int64_t>(y.right - begin) * w;
@@ -409,9 +409,9 @@ ON_CARD float interpolated(const float *map, int32_t begin, int32_t w, const Bet
 
 /// Mean of the luma samples that lie on one of this plane's. `map`: four channels, one a luma
 /// sample of the cell.
-ON_CARD float pooled_luma(const PlaneScene &p, const float *map, int32_t y, int32_t x)
+ON_DEVICE float pooled_luma(const CudaPlaneJob &p, const float *map, int32_t y, int32_t x)
 {
-    const Scene &s = p.scene;
+    const CudaPaintJob &s = p.scene;
     const int64_t area = static_cast<int64_t>(s.rows) * s.w;
     const int32_t fy = 2 * s.h / p.height, fx = 2 * s.w / p.width;
     float sum = 0;
@@ -423,9 +423,9 @@ ON_CARD float pooled_luma(const PlaneScene &p, const float *map, int32_t y, int3
 }
 
 /// Mean of the packed cells that touch one of this plane's samples.
-ON_CARD float pooled_chroma(const PlaneScene &p, const float *map, int32_t y, int32_t x)
+ON_DEVICE float pooled_chroma(const CudaPlaneJob &p, const float *map, int32_t y, int32_t x)
 {
-    const Scene &s = p.scene;
+    const CudaPaintJob &s = p.scene;
     const int32_t top = y * s.h / p.height, bottom = ((y + 1) * s.h + p.height - 1) / p.height;
     const int32_t left = x * s.w / p.width, right = ((x + 1) * s.w + p.width - 1) / p.width;
     float sum = 0;
@@ -436,10 +436,10 @@ ON_CARD float pooled_chroma(const PlaneScene &p, const float *map, int32_t y, in
 }
 
 /// What the packed change means for one sample, as unpack_change() of frame.h.
-ON_CARD float change_at(const PlaneScene &p, int32_t y, int32_t x, const Between &row,
-                        const Between &column)
+ON_DEVICE float change_at(const CudaPlaneJob &p, int32_t y, int32_t x, const Between &row,
+                          const Between &column)
 {
-    const Scene &s = p.scene;
+    const CudaPaintJob &s = p.scene;
     const int64_t area = static_cast<int64_t>(s.rows) * s.w;
     if (p.is_alpha)
         return 0;
@@ -455,9 +455,9 @@ ON_CARD float change_at(const PlaneScene &p, int32_t y, int32_t x, const Between
     return sum;
 }
 
-ON_CARD void plane_sample(const PlaneScene &p, int32_t y, int32_t x)
+ON_DEVICE void plane_sample(const CudaPlaneJob &p, int32_t y, int32_t x)
 {
-    const Scene &s = p.scene;
+    const CudaPaintJob &s = p.scene;
     const int64_t area = static_cast<int64_t>(s.rows) * s.w,
                   whole = static_cast<int64_t>(s.h) * s.w;
     const Between row = between(y, s.h, p.height), column = between(x, s.w, p.width);

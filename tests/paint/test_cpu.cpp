@@ -98,7 +98,7 @@ struct Scene {
     float paint(Picture &out, const Tensor &extra = {}) const
     {
         Pixels a = take_pixels(g, before.frame), b = take_pixels(g, after.frame);
-        Painting p;
+        PaintJob p;
         p.before = &a;
         p.after = &b;
         p.distance_before = -0.3f;

@@ -24,19 +24,19 @@ public:
         for (int c = 0; c < 6; c++)
             each(p.h, p.w, [&](int y, int x) { pack_sample(p, c, y, x); });
     }
-    void difference(const Scene &s, float *out) override
+    void difference(const CudaPaintJob &s, float *out) override
     {
         each(s.h, s.w, [&](int y, int x) { difference_cell(s, y, x, out); });
     }
-    void sample(const Scene &s) override
+    void sample(const CudaPaintJob &s) override
     {
         each(s.rows, s.w, [&](int y, int x) { sample_cell(s, y, x); });
     }
-    void finish(const Scene &s) override
+    void finish(const CudaPaintJob &s) override
     {
         each(s.rows, s.w, [&](int y, int x) { finish_cell(s, y, x); });
     }
-    void plane(const PlaneScene &p) override
+    void plane(const CudaPlaneJob &p) override
     {
         each(std::max(p.end - p.begin, 0), p.out.width,
              [&](int y, int x) { plane_sample(p, p.begin + y, x); });
@@ -219,7 +219,7 @@ struct Task {
     float paint(Picture &out) const
     {
         const Pixels a = take_pixels(g, before.frame), b = take_pixels(g, after.frame);
-        Painting p = painting;
+        PaintJob p = painting;
         p.before = &a, p.after = &b;
         Profile profile;
         return mardini::paint(g, p, out.frame, profile);
@@ -227,7 +227,7 @@ struct Task {
 
     Geometry g;
     Picture before, after;
-    Painting painting{};
+    PaintJob painting{};
 };
 
 /// A painter with both frames of a task.
@@ -237,24 +237,24 @@ struct Painter {
         auto device = std::make_unique<Loops>();
         loops = device.get();
         loops->is_own_context = is_own_context;
-        card = std::make_unique<CardPainter>(task.g, std::move(device), torch::kCPU);
+        card = std::make_unique<CudaPainter>(task.g, std::move(device), torch::kCPU);
         card->warn = [this](const std::string &line) { warnings.push_back(line); };
-        CardPainter::Turn turn(*card);
+        CudaPainter::Turn turn(*card);
         before = card->take(task.before.frame);
         after = card->take(task.after.frame);
     }
 
     float paint(Picture &out)
     {
-        CardPainter::Turn turn(*card);
+        CudaPainter::Turn turn(*card);
         card->paint(before, after, task.painting, out.frame);
         return card->finish().at(0);
     }
 
     const Task &task;
     Loops *loops;
-    std::unique_ptr<CardPainter> card;
-    CardFrame before, after;
+    std::unique_ptr<CudaPainter> card;
+    CudaFrame before, after;
     std::vector<std::string> warnings;
 };
 
@@ -333,7 +333,7 @@ TEST_CASE(
         for (bool is_interleaved : {false, true}) {
             for (bool is_own_context : {true, false}) {
                 MardiniFormat f = host;
-                f.on_card = 1;
+                f.on_cuda = 1;
                 f.interleaved = is_interleaved;
                 f.shift = is_interleaved && depth > 8 ? 16 - depth : 0;
                 const Task there(f);
@@ -365,7 +365,7 @@ TEST_CASE("more frames than fit under way leave a card in order, each complete")
     std::vector<std::unique_ptr<Picture>> made, expected;
     std::vector<float> sure;
     {
-        CardPainter::Turn turn(*painter.card);
+        CudaPainter::Turn turn(*painter.card);
         for (int i = 0; i < 7; i++) {
             task.painting.distance_before = -static_cast<float>(i + 1) / 8;
             task.painting.distance_after = 1 + task.painting.distance_before;
@@ -396,7 +396,7 @@ TEST_CASE("a turn that failed leaves nothing to the next")
     const auto head = task.painting.head;
     {
         Picture lost(task.g);
-        CardPainter::Turn turn(*painter.card);
+        CudaPainter::Turn turn(*painter.card);
         painter.card->paint(painter.before, painter.after, task.painting, lost.frame);
         task.painting.head = [](const Tensor &) -> Tensor { throw std::runtime_error("lost"); };
         CHECK_THROWS_WITH(
