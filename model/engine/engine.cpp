@@ -38,11 +38,11 @@ struct Failure : std::runtime_error {
 
 /// What is known of one given frame.
 struct Given {
-    MardiniFrame frame;           // the caller's planes
-    Features features;            // (1,...) at the motion resolution
-    Tensor tokens;                // (1,tokens,D)
-    PlannerImpl::Reading reading; // of them; empty before its first window
-    Tensor reduced;               // (1,6,.,.) packed, at the motion resolution; see reduced()
+    MardiniFrame frame;                  // the caller's planes
+    Features features;                   // (1,...) at the motion resolution
+    Tensor tokens;                       // (1,tokens,D)
+    PlannerImpl::ReferenceCache reading; // of them; empty before its first window
+    Tensor reduced;      // (1,6,.,.) packed, at the motion resolution; see reduced()
     SampledMotion drift; // the motion around it as the only given frame; of `drift_at`: place in
                          // the window, noise's name
     std::pair<double, int64_t> drift_at = {-1, 0};
@@ -562,7 +562,7 @@ float Engine::compose_frame(const Given &before, const Given &after, const Refin
         auto band = [&](const Tensor &x) { return x.slice(2, begin, last); };
         Profile::Timer sample_timer(profile_, Stage::Sample);
         Motion m = rows_of(motion, begin, last);
-        Candidates c = candidates(before.packed, after.packed, m, pairs, Sampling::Bicubic, begin);
+        Candidates c = candidates(before.packed, after.packed, m, pairs, begin);
         Tensor composite = compose(c, c.prior);
         Tensor difference =
             at::cat({at::pixel_unshuffle(c.luma.select(1, 0) - c.luma.select(1, 1), 2),
@@ -636,8 +636,6 @@ void Engine::in_parallel(int64_t count, const Body &body)
 /// What the planner reads in a given frame is the same in every window, if each keeps to itself.
 void Engine::read_given(const MardiniWindow *windows, int num_windows)
 {
-    if (!network_->planner->reads_alone())
-        return;
     Profile::Timer timer(profile_, Stage::Planner);
     std::vector<Given *> unread;
     for (int n = 0; n < num_windows; n++)
@@ -648,8 +646,8 @@ void Engine::read_given(const MardiniWindow *windows, int num_windows)
                 unread.push_back(&given);
         }
     in_parallel(static_cast<int64_t>(unread.size()), [&](int64_t i) {
-        unread[i]->reading =
-            network_->planner->read(unread[i]->tokens, unread[i]->features.eighth.size(2) / 4);
+        unread[i]->reading = network_->planner->encode_references(
+            unread[i]->tokens, unread[i]->features.eighth.size(2) / 4);
     });
 }
 
@@ -737,7 +735,7 @@ Engine::Planned Engine::plan_window(const MardiniWindow &w)
     for (int i = 0; i < w.num_given; i++)
         tokens.push_back(find(w.ids[i]).tokens);
     const int64_t token_rows = find(w.ids[0]).features.eighth.size(2) / 4;
-    PlannerImpl::Reading reading(find(w.ids[0]).reading.size());
+    PlannerImpl::ReferenceCache reading(find(w.ids[0]).reading.size());
     for (size_t layer = 0; layer < reading.size(); layer++) {
         std::vector<Tensor> keys, values;
         for (int i = 0; i < w.num_given; i++) {
@@ -746,9 +744,9 @@ Engine::Planned Engine::plan_window(const MardiniWindow &w)
         }
         reading[layer] = {at::cat(keys), at::cat(values)};
     }
-    p.plan = network_->planner->forward(at::cat(tokens), reading.empty() ? nullptr : &reading,
-                                        matches, p.pairs, p.given_times.to(device_),
-                                        p.masked_times.to(device_), token_rows, false);
+    p.plan = network_->planner->forward(at::cat(tokens), &reading, matches, p.pairs,
+                                        p.given_times.to(device_), p.masked_times.to(device_),
+                                        token_rows);
     return p;
 }
 
@@ -776,7 +774,7 @@ void Engine::make_frame(const Planned &planned, int64_t i)
         const Motion &m = plan.motion;
         const Plan own{{row(m.velocity), row(m.bend), row(m.visibility), row(m.uncertainty)},
                        row(plan.features),
-                       row(plan.seed),
+                       row(plan.match_velocity),
                        row(plan.tokens)};
         refined = network_->generator->refine(own, before.features, after.features, pair);
     }

@@ -109,7 +109,7 @@ std::vector<Cost> count_costs(Network &network, int width, int height)
         masked_times[0][i] = i + 1;
     Features features, one;
     Tensor tokens;
-    PlannerImpl::Reading reading;
+    PlannerImpl::ReferenceCache cache;
     Match match;
     Plan plan;
     Refined refined;
@@ -121,8 +121,7 @@ std::vector<Cost> count_costs(Network &network, int width, int height)
     add("encoder", "given frame", num_given, [&] { features = network->encoder(given); });
     add("planner, given", "given frame", num_given, [&] {
         tokens = network->planner->tokenize(features.eighth);
-        if (network->planner->reads_alone())
-            reading = network->planner->read(tokens, features.eighth.size(2) / 4);
+        cache = network->planner->encode_references(tokens, features.eighth.size(2) / 4);
     });
     auto at_index = [&](int64_t i) { return select(features, at::tensor({i})); };
     add("match", "pair of given frames", 1,
@@ -133,9 +132,8 @@ std::vector<Cost> count_costs(Network &network, int width, int height)
              match.confidence_backward.index_select(0, same)};
     const Pairs pairs = make_pairs(given_times, masked_times, at::kCPU);
     add("planner", "window of 4 given and 7 masked frames", 1, [&] {
-        plan = network->planner->forward(tokens, reading.empty() ? nullptr : &reading, match, pairs,
-                                         given_times, masked_times, features.eighth.size(2) / 4,
-                                         false);
+        plan = network->planner->forward(tokens, &cache, match, pairs, given_times, masked_times,
+                                         features.eighth.size(2) / 4);
     });
     add("generator, motion", "masked frame", num_masked, [&] {
         refined = network->generator->refine(plan, select(features, pairs.before),

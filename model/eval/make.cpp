@@ -129,8 +129,7 @@ std::vector<Made> make_by_network(Network &network, const std::vector<Frame> &gi
         for (int k = 1; k < factor; k++) {
             Tensor time =
                 at::full({1, 1}, static_cast<float>(k) * positions / static_cast<float>(factor));
-            Output o = network->forward(at::cat(window).unsqueeze(0), times, time, false,
-                                        Sampling::Bicubic, ablation);
+            Output o = network->forward(at::cat(window).unsqueeze(0), times, time, {1, ablation});
             Made made{like(given[i])};
             for (int p = 0; p < 3; p++)
                 store_plane(g, unpack_change(g, o.frames, p), 0, planes_of(made.frame), p);

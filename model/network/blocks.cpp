@@ -232,59 +232,52 @@ BlockImpl::Heads BlockImpl::heads(const Tensor &x, const Rotation &rotation)
             rope(norm_k(parts[1]), rotation).to(v.dtype()), v};
 }
 
-Tensor BlockImpl::settle(Tensor x, const Tensor &attended)
+Tensor BlockImpl::add_attention_and_mlp(Tensor x, const Tensor &attended)
 {
     x = x + out(attended.transpose(1, 2).flatten(2));
     return x + mlp2(at::gelu(mlp1(norm2(x))));
 }
 
-std::pair<Tensor, BlockImpl::Memory> BlockImpl::read(Tensor given, const Rotation &rotation,
-                                                     bool last)
+std::pair<Tensor, BlockImpl::KvCache> BlockImpl::encode_references(Tensor references,
+                                                                   const Rotation &rope, bool last)
 {
-    Heads r = heads(given, rotation);
+    Heads r = heads(references, rope);
     if (!last)
-        given = settle(given, at::scaled_dot_product_attention(r.q, r.k, r.v));
-    return {given, {r.k, r.v}};
+        references =
+            add_attention_and_mlp(references, at::scaled_dot_product_attention(r.q, r.k, r.v));
+    return {references, {r.k, r.v}};
 }
 
-Tensor BlockImpl::answer(Tensor masked, const Memory &memory, const Rotation &rotation, int64_t M,
-                         bool joint)
+Tensor BlockImpl::attend(Tensor masked, const KvCache &cache, const Rotation &rope, int64_t M)
 {
-    return answer(masked, heads(masked, rotation), memory, M, joint);
-}
-
-Tensor BlockImpl::answer(Tensor masked, const Heads &m, const Memory &memory, int64_t M, bool joint)
-{
-    if (joint)
-        return settle(masked, at::scaled_dot_product_attention(m.q, at::cat({memory.k, m.k}, 2),
-                                                               at::cat({memory.v, m.v}, 2)));
+    const Heads m = heads(masked, rope);
     const int64_t B = masked.size(0), N = masked.size(1) / M;
-    // (B,heads,M*N,e) -> (B*M,heads,N,e): each masked frame for itself, with its own copy of the
-    // given ones
+    // (B,heads,M*N,e) -> (B*M,heads,N,e): each masked frame with its own copy of the references
     auto split = [&](const Tensor &x) {
         return x.unflatten(2, {M, N}).transpose(1, 2).flatten(0, 1);
     };
-    auto with = [&](const Tensor &given, const Tensor &own) {
-        return at::cat({given.repeat_interleave(M, 0), split(own)}, 2);
+    auto with = [&](const Tensor &references, const Tensor &own) {
+        return at::cat({references.repeat_interleave(M, 0), split(own)}, 2);
     };
     Tensor attended =
-        at::scaled_dot_product_attention(split(m.q), with(memory.k, m.k), with(memory.v, m.v));
-    return settle(masked, attended.unflatten(0, {B, M}).transpose(1, 2).flatten(2, 3));
+        at::scaled_dot_product_attention(split(m.q), with(cache.k, m.k), with(cache.v, m.v));
+    return add_attention_and_mlp(masked,
+                                 attended.unflatten(0, {B, M}).transpose(1, 2).flatten(2, 3));
 }
 
-std::pair<Tensor, Tensor> BlockImpl::forward(Tensor given, Tensor masked,
-                                             const Rotation &given_rotation,
-                                             const Rotation &masked_rotation, int64_t M, bool joint,
-                                             ReferenceAttention references, bool last)
+std::pair<Tensor, Tensor> BlockImpl::forward(Tensor references, Tensor masked,
+                                             const Rotation &rope_references,
+                                             const Rotation &rope_masked, bool last)
 {
-    Heads r = heads(given, given_rotation);   // (B,heads,R*N,e)
-    Heads m = heads(masked, masked_rotation); // (B,heads,M*N,e)
-    masked = answer(masked, m, {r.k, r.v}, M, joint);
-    if (last)
-        return {given, masked};
-    const bool off = references == ReferenceAttention::Off;
-    Tensor k = off ? at::cat({r.k, m.k}, 2) : r.k, v = off ? at::cat({r.v, m.v}, 2) : r.v;
-    return {settle(given, at::scaled_dot_product_attention(r.q, k, v)), masked};
+    Heads r = heads(references, rope_references); // (B,heads,N,e)
+    Heads m = heads(masked, rope_masked);         // (B,heads,M*N,e)
+    masked =
+        add_attention_and_mlp(masked, at::scaled_dot_product_attention(m.q, at::cat({r.k, m.k}, 2),
+                                                                       at::cat({r.v, m.v}, 2)));
+    if (!last)
+        references =
+            add_attention_and_mlp(references, at::scaled_dot_product_attention(r.q, r.k, r.v));
+    return {references, masked};
 }
 
 } // namespace mardini

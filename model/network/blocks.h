@@ -74,39 +74,34 @@ Tensor token_positions(const Tensor &times, int64_t rows, int64_t columns);
 /// sin and cos of x k pi for each frequency k. (N) float32 -> (N, 2 * frequencies)
 Tensor waves(const Tensor &x, const std::vector<double> &frequencies);
 
-/// Which given frames a given frame's tokens may attend to.
-enum class ReferenceAttention { Strict, Relaxed, Off };
-
-/// Pre-norm transformer block with identity attention: tokens of given frames never attend
-/// to masked ones. Query and key are normalised (QK-norm).
+/// Pre-norm transformer block with identity attention: tokens of reference frames never attend to
+/// masked ones. Query and key are normalised (QK-norm).
 struct BlockImpl : torch::nn::Module {
     BlockImpl(int width, int head_dim);
 
-    struct Memory {
+    /// What masked frames attend to in reference frames.
+    struct KvCache {
         Tensor k, v; // (.,heads,tokens,head_dim)
     };
-    /// Given frames, each for itself: their tokens after this block, and what masked ones attend
-    /// to.
-    ///   given (F,N,D), rotation of their positions
-    ///   last  nobody reads the given tokens after this block: they come back as they were
-    std::pair<Tensor, Memory> read(Tensor given, const Rotation &rotation, bool last);
 
-    /// The masked stream after read(). masked (B,M*N,D), memory (B,heads,R*N,head_dim); the rest as
-    /// in forward().
-    Tensor answer(Tensor masked, const Memory &memory, const Rotation &rotation, int64_t M,
-                  bool joint);
+    /// Reference frames, each of which attends to itself alone.
+    ///   references (F,N,D), rope of their positions
+    ///   last       no block follows: the tokens are returned as they were
+    ///   returns    their tokens after this block, and their keys and values
+    std::pair<Tensor, KvCache> encode_references(Tensor references, const Rotation &rope,
+                                                 bool last);
 
-    /// Both streams in one step, where given frames do not keep to themselves.
-    ///   given   (B,R*N,D) tokens of the given frames
-    ///   masked  (B,M*N,D) tokens of the masked frames
-    ///   given_rotation, masked_rotation  of their positions
-    ///   joint   false: a masked frame attends to the given frames and to itself alone, so that
-    ///           its result does not depend on what else is made; true: to every masked frame too
-    ///   last    as in read()
-    ///   returns both, same shapes
-    std::pair<Tensor, Tensor> forward(Tensor given, Tensor masked, const Rotation &given_rotation,
-                                      const Rotation &masked_rotation, int64_t M, bool joint,
-                                      ReferenceAttention references, bool last);
+    /// Masked frames, each of which attends to the reference frames and to itself alone: its result
+    /// does not depend on what else is synthesized.
+    ///   masked (B,M*N,D), rope of their positions; cache (B,heads,R*N,head_dim)
+    Tensor attend(Tensor masked, const KvCache &cache, const Rotation &rope, int64_t M);
+
+    /// Both streams; masked frames attend to each other as well.
+    ///   references (B,N,D), masked (B,M*N,D), ropes of their positions; last as above
+    ///   returns    both, same shapes
+    std::pair<Tensor, Tensor> forward(Tensor references, Tensor masked,
+                                      const Rotation &rope_references, const Rotation &rope_masked,
+                                      bool last);
 
     torch::nn::LayerNorm norm1{nullptr}, norm2{nullptr}, norm_q{nullptr}, norm_k{nullptr};
     torch::nn::Linear qkv{nullptr}, out{nullptr}, mlp1{nullptr}, mlp2{nullptr};
@@ -116,9 +111,8 @@ private:
         Tensor q, k, v; // (B,heads,N,head_dim)
     };
     Heads heads(const Tensor &x, const Rotation &rotation);
-    /// What was attended to, (B,heads,N,head_dim), taken in; then the feed-forward half.
-    Tensor settle(Tensor x, const Tensor &attended);
-    Tensor answer(Tensor masked, const Heads &heads, const Memory &memory, int64_t M, bool joint);
+    /// The residual branches of a block. attended (B,heads,N,head_dim)
+    Tensor add_attention_and_mlp(Tensor x, const Tensor &attended);
     int head_dim_;
 };
 TORCH_MODULE(Block);

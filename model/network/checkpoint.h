@@ -1,7 +1,8 @@
-// safetensors files with the network's configuration in the header; load and save.
+// Checkpoints: safetensors files with the network's configuration in the header.
 #pragma once
 
 #include "network/network.h"
+#include "network/safetensors.h"
 
 #include <map>
 #include <string>
@@ -11,24 +12,8 @@ namespace mardini {
 /// The value of "mardini.format" in a checkpoint's metadata. A reader refuses another.
 constexpr const char *checkpoint_format = "3";
 
-struct SafeTensors {
-    std::map<std::string, Tensor> tensors;
-    std::map<std::string, std::string> metadata;
-};
-
-/// Read a whole file, strictly: a header beyond its limits, a duplicate name, an unknown dtype, a
-/// shape whose size overflows or does not fit its bytes, a hole, an overlap or trailing bytes are
-/// errors (std::runtime_error, one sentence that names the file). Nothing in the file is executed.
-SafeTensors read_safetensors(const std::string &path);
-
-/// Write atomically: a file beside it that is renamed when it is whole and on disk.
-void write_safetensors(const std::string &path, const SafeTensors &file);
-
 /// Whether memory was full. The processor's allocator reports through LibTorch's plain error class.
 bool is_out_of_memory(const std::exception &e);
-
-std::string to_json(const NetworkConfig &config);
-NetworkConfig config_from_json(const std::string &json);
 
 /// A checkpoint's network, float32, on the CPU; `metadata` receives the header's strings if not
 /// null.

@@ -35,7 +35,7 @@ std::pair<Tensor, Tensor> prior_logits(const Pairs &pairs)
 }
 
 Candidates candidates(const Tensor &before, const Tensor &after, const Motion &motion,
-                      const Pairs &pairs, Sampling sampling, int64_t first_row)
+                      const Pairs &pairs, int64_t first_row)
 {
     const int64_t rows = motion.velocity.size(2), w = before.size(3), H = 2 * before.size(2),
                   W = 2 * w;
@@ -49,11 +49,12 @@ Candidates candidates(const Tensor &before, const Tensor &after, const Motion &m
     Tensor full_a = resize(da, 2 * rows, W), full_b = resize(db, 2 * rows, W);
 
     Candidates c;
-    c.luma = at::stack({warp(ya, full_a, sampling, 2 * first_row),
-                        warp(yb, full_b, sampling, 2 * first_row), band(ya, 2), band(yb, 2)},
-                       1);
-    c.chroma = at::stack({warp(ca, da / 2, sampling, first_row),
-                          warp(cb, db / 2, sampling, first_row), band(ca, 1), band(cb, 1)},
+    c.luma =
+        at::stack({warp(ya, full_a, Sampling::Bicubic, 2 * first_row),
+                   warp(yb, full_b, Sampling::Bicubic, 2 * first_row), band(ya, 2), band(yb, 2)},
+                  1);
+    c.chroma = at::stack({warp(ca, da / 2, Sampling::Bicubic, first_row),
+                          warp(cb, db / 2, Sampling::Bicubic, first_row), band(ca, 1), band(cb, 1)},
                          1);
     auto [pa, pb] = prior_logits(pairs);
     Tensor outside_a = outside_penalty * out_of_frame(full_a, H, 2 * first_row);

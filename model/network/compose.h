@@ -34,7 +34,7 @@ std::pair<Tensor, Tensor> prior_logits(const Pairs &pairs);
 ///   first_row      packed row that motion's row 0 stands for; all that is returned covers motion's
 ///   rows
 Candidates candidates(const Tensor &before, const Tensor &after, const Motion &motion,
-                      const Pairs &pairs, Sampling sampling, int64_t first_row = 0);
+                      const Pairs &pairs, int64_t first_row = 0);
 
 /// Weights softmax(logits) over the four candidates -> packed (N,6,h,w). logits (N,4,H,W)
 Tensor compose(const Candidates &candidates, const Tensor &logits);

@@ -11,11 +11,6 @@
 
 namespace mardini {
 
-struct DenoiserConfig {
-    int channels4 = 32; ///< at 1/4 of the full frame; 0: the network has no denoiser
-    int channels8 = 64; ///< at 1/8
-};
-
 /// What is known of the frames to sample. N frames, h x w packed.
 struct Bridge {
     Tensor estimate;    ///< (N,6,h,w) the 0-step result

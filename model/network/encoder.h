@@ -2,18 +2,12 @@
 #pragma once
 
 #include "network/blocks.h"
+#include "network/config.h"
 
 namespace mardini {
 
 /// Channels of a packed frame: 2x2 luma samples, Cb, Cr. See frame.h.
 constexpr int packed_channels = 6;
-
-struct EncoderConfig {
-    int channels2 = 16; ///< at 1/2 of the frame
-    int channels4 = 32; ///< at 1/4
-    int channels8 = 48; ///< at 1/8
-    int match = 32;     ///< learned part of the matching descriptor
-};
 
 /// What the networks know of a given frame. H, W: its luma size, multiples of 32.
 struct Features {

@@ -5,21 +5,6 @@
 
 namespace mardini {
 
-struct GeneratorConfig {
-    int channels8 = 64; ///< of the refinement at 1/8
-    int blocks8 = 1;
-    int cost8 = 3;      ///< radius of its cost volume, cells of 8 pixels
-    int channels4 = 40; ///< at 1/4
-    int cost4 = 2;
-    int channels2 = 16; ///< of the output head, at 1/2 of the full frame
-    int passes8 = 2;    ///< corrections at 1/8, one after the other by the same weights
-    int trust = 0;      ///< channels of the trust in alignment; 0: the motion is not aligned
-    int logits =
-        4; ///< of the output head for a candidate and 2x2 luma pixels: 1, or 4, one for each pixel
-    double detail = 0; ///< strength at which detail is restored, 0 to 1 (detail.h), where the
-                       ///< caller does not say another
-};
-
 /// What refinement found at the motion resolution.
 struct Refined {
     Motion eighth;        ///< after the correction at 1/8, at 1/8

@@ -9,7 +9,7 @@ static const std::vector<double> time_waves = {0.5, 1, 2, 4}, level_waves = {0.2
 static constexpr double reach = 16;   ///< positions from one end of a window to the other
 static constexpr int cell_values = 8; ///< of a token: two components on 2x2 cells
 
-SamplerImpl::SamplerImpl(const PlannerConfig &planner, const SamplerConfig &config)
+SamplerImpl::SamplerImpl(const PlannerConfig &planner, const MotionSamplerConfig &config)
     : head_dim_(planner.head_dim)
 {
     using torch::nn::Linear;
@@ -45,14 +45,13 @@ Tensor SamplerImpl::forward(const Tensor &anchor, int64_t token_rows, const Tens
     Tensor masked = mask_token + from_anchor(anchor).unsqueeze(1) + from_motion(cells) +
                     from_when(when).view({B, M, 1, D});
     masked = masked.reshape({B, M * N, D});
-    const Rotation here = rotation(
+    const Rotation rope_given = rotation(
         token_positions(at::zeros({B, 1}, times.options()), token_rows, columns), head_dim_);
-    const Rotation there = rotation(token_positions(times, token_rows, columns), head_dim_);
+    const Rotation rope_masked = rotation(token_positions(times, token_rows, columns), head_dim_);
     Tensor given = anchor;
     for (size_t i = 0; i < blocks->size(); i++)
-        std::tie(given, masked) =
-            blocks[i]->as<Block>()->forward(given, masked, here, there, M, /*joint=*/true,
-                                            ReferenceAttention::Strict, i + 1 == blocks->size());
+        std::tie(given, masked) = blocks[i]->as<Block>()->forward(
+            given, masked, rope_given, rope_masked, i + 1 == blocks->size());
     Tensor out =
         head(norm(masked)).to(torch::kFloat32).reshape({B * M, N, cell_values}).transpose(1, 2);
     return at::pixel_shuffle(out.reshape({B * M, cell_values, token_rows, columns}), 2)

@@ -11,12 +11,8 @@
 
 namespace mardini {
 
-struct SamplerConfig {
-    int layers = 4; ///< as wide as the planner's; 0: the network samples no motion
-};
-
 struct SamplerImpl : torch::nn::Module {
-    SamplerImpl(const PlannerConfig &planner, const SamplerConfig &config);
+    SamplerImpl(const PlannerConfig &planner, const MotionSamplerConfig &config);
 
     /// The clean motion as it is predicted from x = (1 - level) motion + level noise.
     ///   anchor  (B,tokens,D) of the given frame, from PlannerImpl::tokenize()

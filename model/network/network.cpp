@@ -9,31 +9,6 @@
 
 namespace mardini {
 
-NetworkConfig preset(const std::string &name)
-{
-    NetworkConfig c;
-    c.preset = name;
-    if (name == "nano")
-        return c;
-    if (name == "small") {
-        c.encoder = {24, 48, 96, 48};
-        c.planner = {256, 7, 32, 48};
-        c.generator = {128, 2, 4, 80, 2, 28};
-        c.denoiser = {48, 96};
-        c.sampler = {6};
-        return c;
-    }
-    if (name == "base") {
-        c.encoder = {32, 64, 128, 64};
-        c.planner = {448, 8, 64, 64};
-        c.generator = {192, 3, 4, 112, 2, 56};
-        c.denoiser = {96, 192};
-        c.sampler = {8};
-        return c;
-    }
-    TORCH_CHECK(false, "There is no preset \"", name, "\": nano, small and base exist.");
-}
-
 Pairs make_pairs(const std::vector<References> &references, const torch::Device &device)
 {
     std::vector<int64_t> before, after;
@@ -116,24 +91,23 @@ static Match match_pairs(Encoder &encoder, const Features &features, const Pairs
 }
 
 Output NetworkImpl::forward(const Tensor &given, const Tensor &given_times,
-                            const Tensor &masked_times, bool joint, Sampling sampling,
-                            const Ablation &ablation, int reduction)
+                            const Tensor &masked_times, const ForwardOptions &options)
 {
     Output o;
     Tensor x = given.flatten(0, 1); // (B*R,6,h,w)
     o.pairs = make_pairs(given_times, masked_times, given.device());
-    Features features = encoder(reduce(x, reduction));
+    Features features = encoder(reduce(x, options.reduction));
     Match match = match_pairs(encoder, features, o.pairs);
     o.plan = planner->forward(planner->tokenize(features.eighth), nullptr, match, o.pairs,
                               given_times.to(given.device()), masked_times.to(given.device()),
-                              features.eighth.size(2) / 4, joint, ablation);
+                              features.eighth.size(2) / 4, options.ablation);
     o.refined = generator->refine(o.plan, select(features, o.pairs.before),
                                   select(features, o.pairs.after), o.pairs);
 
     const Tensor before = x.index_select(0, o.pairs.before),
                  after = x.index_select(0, o.pairs.after);
     o.motion = aligned(o.refined, before, after, o.pairs, &o.trust);
-    finish(o, before, after, sampling);
+    finish(o, before, after);
     return o;
 }
 
@@ -152,9 +126,9 @@ Motion NetworkImpl::aligned(const Refined &refined, const Tensor &before, const 
     return motion;
 }
 
-void NetworkImpl::finish(Output &o, const Tensor &before, const Tensor &after, Sampling sampling)
+void NetworkImpl::finish(Output &o, const Tensor &before, const Tensor &after)
 {
-    Candidates c = candidates(before, after, o.motion, o.pairs, sampling);
+    Candidates c = candidates(before, after, o.motion, o.pairs);
     o.composite = compose(c, c.prior);
     Tensor difference = at::cat({at::pixel_unshuffle(c.luma.select(1, 0) - c.luma.select(1, 1), 2),
                                  c.chroma.select(1, 0) - c.chroma.select(1, 1)},

@@ -11,19 +11,6 @@
 
 namespace mardini {
 
-/// Stored in the checkpoint's header.
-struct NetworkConfig {
-    std::string preset = "nano";
-    EncoderConfig encoder;
-    PlannerConfig planner;
-    GeneratorConfig generator;
-    DenoiserConfig denoiser;
-    SamplerConfig sampler;
-};
-
-/// Sizes of a preset: nano, small, base. Throws for another name.
-NetworkConfig preset(const std::string &name);
-
 /// Times of B windows -> who is made from whom. (B,R) and (B,M) on the CPU.
 Pairs make_pairs(const Tensor &given_times, const Tensor &masked_times,
                  const torch::Device &device);
@@ -48,16 +35,19 @@ struct Output {
     Bridge bridge() const { return {frames, uncertainty, refined.hidden}; }
 };
 
+struct ForwardOptions {
+    int reduction = 1; ///< motion is found on frames that are this many times smaller
+    Ablation ablation;
+};
+
 struct NetworkImpl : torch::nn::Module {
     explicit NetworkImpl(const NetworkConfig &config);
 
     ///   given         (B,R,6,h,w) packed, h and w multiples of 16 * reduction
     ///   given_times   (B,R) float32 on the CPU, rising
     ///   masked_times  (B,M) float32 on the CPU
-    ///   reduction     motion is found on frames that are this many times smaller
     Output forward(const Tensor &given, const Tensor &given_times, const Tensor &masked_times,
-                   bool joint = false, Sampling sampling = Sampling::Bicubic,
-                   const Ablation &ablation = {}, int reduction = 1);
+                   const ForwardOptions &options = {});
 
     /// The refined motion at the size of the given frames, aligned to them if the network aligns.
     ///   before, after  (N,6,h,w) packed, the given frames of each masked one
@@ -69,8 +59,7 @@ struct NetworkImpl : torch::nn::Module {
     /// From motion to frames: fill in frames, composite, uncertainty and weights of `o`, whose
     /// refined, motion and pairs are known. before, after (N,6,h,w): the given frames of each
     /// masked one
-    void finish(Output &o, const Tensor &before, const Tensor &after,
-                Sampling sampling = Sampling::Bicubic);
+    void finish(Output &o, const Tensor &before, const Tensor &after);
 
     /// Strength at which detail is restored: the configuration's until another is set.
     double detail;

@@ -5,8 +5,8 @@ namespace mardini {
 
 static const std::vector<double> time_waves = {0.5, 1, 2, 4}; ///< that describe one distance
 
-/// What the matches propose: velocities carried, thrown, thrown with much faster ones in front. The
-/// plan says how much of each it takes: a plan of zeros takes none.
+/// What the matches propose: velocities carried, splatted, splatted with much faster ones in front.
+/// The plan says how much of each it takes: a plan of zeros takes none.
 static constexpr int proposals = 3;
 static const std::vector<double> proposal_start = {0.8, 0.1, 0.05};
 static const std::vector<double> preferences = {0.1, 0.5};
@@ -61,7 +61,7 @@ Tensor PlannerImpl::tokenize(const Tensor &eighth)
 
 /// The matches live on the given frames' grids: carry them to the masked frame's by two fixed-point
 /// steps. (N,3,h,w) each: velocity in pixels a gap, confidence.
-static std::pair<Tensor, Tensor> carry(const Match &m, const Pairs &p)
+static std::pair<Tensor, Tensor> backward_warp(const Match &m, const Pairs &p)
 {
     Tensor a = at::cat({m.forward, m.confidence_forward}, 1),
            b = at::cat({-m.backward, m.confidence_backward}, 1);
@@ -78,12 +78,12 @@ static std::pair<Tensor, Tensor> carry(const Match &m, const Pairs &p)
     return {carried_a, carried_b};
 }
 
-/// The matches thrown forward to the masked frame's grid at 1/16. Carrying finds nothing where
+/// The matches splatted forward to the masked frame's grid at 1/16. Carrying finds nothing where
 /// neither given frame shows a moving object at the place where it will be, as with all that moves
 /// farther than it is wide; throwing does. Where two motions meet, `preferences` weigh them:
 /// exp(preference * cells a gap). What comes out is for the planner to choose from. (N,3,h/2,w/2)
 /// velocity and confidence for each preference.
-static std::vector<Tensor> throw_forward(const Match &m, const Pairs &p,
+static std::vector<Tensor> forward_splat(const Match &m, const Pairs &p,
                                          const std::vector<double> &preferences)
 {
     torch::NoGradGuard no_grad;
@@ -125,58 +125,56 @@ static std::vector<Tensor> throw_forward(const Match &m, const Pairs &p,
     sum = sum.view({N, H, W, -1}).permute({0, 3, 1, 2});
     // Four cells of each frame fall on one of 16 when nothing moves.
     Tensor confidence = (sum.slice(1, -1) / 8).clamp_max(1);
-    std::vector<Tensor> thrown;
+    std::vector<Tensor> splatted;
     for (size_t i = 0; i < preferences.size(); i++) {
         const int64_t first = 3 * static_cast<int64_t>(i);
-        thrown.push_back(
+        splatted.push_back(
             at::cat({sum.slice(1, first, first + 2) / (sum.slice(1, first + 2, first + 3) + 1e-6),
                      confidence},
                     1));
     }
-    return thrown;
+    return splatted;
 }
 
-PlannerImpl::Reading PlannerImpl::read(const Tensor &tokens, int64_t token_rows)
+PlannerImpl::ReferenceCache PlannerImpl::encode_references(const Tensor &tokens, int64_t token_rows)
 {
-    // Places alone: of one frame's tokens only the distances count, and none lies apart in time.
-    Tensor now = at::zeros({1, 1}, tokens.options().dtype(torch::kFloat32));
-    const Rotation places =
-        rotation(token_positions(now, token_rows, tokens.size(1) / token_rows), config_.head_dim);
-    Reading reading(blocks->size());
-    Tensor given = tokens;
+    // The time of a frame's own tokens is the same for all: only distances count.
+    Tensor time = at::zeros({1, 1}, tokens.options().dtype(torch::kFloat32));
+    const Rotation rope_places =
+        rotation(token_positions(time, token_rows, tokens.size(1) / token_rows), config_.head_dim);
+    ReferenceCache cache(blocks->size());
+    Tensor references = tokens;
     for (size_t i = 0; i < blocks->size(); i++)
-        std::tie(given, reading[i]) =
-            blocks[i]->as<Block>()->read(given, places, i + 1 == blocks->size());
-    return reading;
+        std::tie(references, cache[i]) = blocks[i]->as<Block>()->encode_references(
+            references, rope_places, i + 1 == blocks->size());
+    return cache;
 }
 
-/// The masked stream through all layers.
-Tensor PlannerImpl::answer(Tensor masked, const Reading &reading, const Rotation &turns,
-                           const Tensor &given_times, int64_t M, bool joint)
+/// The masked stream through all blocks.
+Tensor PlannerImpl::attend(Tensor masked, const ReferenceCache &cache, const Rotation &rope_masked,
+                           const Tensor &given_times, int64_t M)
 {
     const int64_t B = given_times.size(0), R = given_times.size(1);
-    const Rotation when =
+    const Rotation rope_times =
         rotation(token_positions(given_times.reshape({B * R, 1}), 1, 1), config_.head_dim);
     auto join = [&](const Tensor &x) { // (B*R,heads,N,e) -> (B,heads,R*N,e)
         return x.unflatten(0, {B, R}).transpose(1, 2).flatten(2, 3);
     };
-    for (size_t i = 0; i < blocks->size(); i++) {
-        const BlockImpl::Memory &m = reading[i];
-        masked = blocks[i]->as<Block>()->answer(masked, {join(rope(m.k, when)), join(m.v)}, turns,
-                                                M, joint);
-    }
+    for (size_t i = 0; i < blocks->size(); i++)
+        masked = blocks[i]->as<Block>()->attend(
+            masked, {join(rope(cache[i].k, rope_times)), join(cache[i].v)}, rope_masked, M);
     return masked;
 }
 
-Plan PlannerImpl::forward(const Tensor &tokens, const Reading *reading, const Match &match,
+Plan PlannerImpl::forward(const Tensor &tokens, const ReferenceCache *cache, const Match &match,
                           const Pairs &pairs, const Tensor &given_times, const Tensor &masked_times,
-                          int64_t token_rows, bool joint, const Ablation &ablation)
+                          int64_t token_rows, const Ablation &ablation)
 {
-    const int64_t B = given_times.size(0), R = given_times.size(1), M = masked_times.size(1);
+    const int64_t B = given_times.size(0), M = masked_times.size(1);
     const int64_t N = tokens.size(1), D = tokens.size(2), columns = N / token_rows;
 
     // Matches on the masked frame's grid at 1/16, averaged by confidence.
-    auto [a, b] = carry(match, pairs); // (B*M,3,H/8,W/8)
+    auto [a, b] = backward_warp(match, pairs); // (B*M,3,H/8,W/8)
     if (ablation.no_match)
         a = at::zeros_like(a), b = at::zeros_like(b);
     Tensor ca = a.slice(1, 2, 3), cb = b.slice(1, 2, 3), weight = ca + cb + 1e-3;
@@ -185,19 +183,19 @@ Plan PlannerImpl::forward(const Tensor &tokens, const Reading *reading, const Ma
     };
     Tensor va = halve(a.slice(1, 0, 2)), vb = halve(b.slice(1, 0, 2)); // (B*M,2,H/16,W/16)
     ca = at::avg_pool2d(ca, {2, 2}), cb = at::avg_pool2d(cb, {2, 2});
-    Tensor seed = (va * ca + vb * cb) / (ca + cb + 1e-3);
-    std::vector<Tensor> thrown = throw_forward(match, pairs, preferences); // (B*M,3,H/16,W/16)
+    Tensor match_velocity = (va * ca + vb * cb) / (ca + cb + 1e-3);
+    std::vector<Tensor> splatted = forward_splat(match, pairs, preferences); // (B*M,3,H/16,W/16)
     if (ablation.no_match)
-        for (Tensor &t : thrown)
+        for (Tensor &t : splatted)
             t = at::zeros_like(t);
     {
         // Where something clearly faster lands with some certainty, it is in front more often than
         // not.
-        Tensor v = thrown[0].slice(1, 0, 2), c = thrown[0].slice(1, 2, 3);
-        Tensor in_front =
-            (v.norm(2, {1}, true) > seed.detach().norm(2, {1}, true) + 8).logical_and(c > 0.15);
+        Tensor v = splatted[0].slice(1, 0, 2), c = splatted[0].slice(1, 2, 3);
+        Tensor in_front = (v.norm(2, {1}, true) > match_velocity.detach().norm(2, {1}, true) + 8)
+                              .logical_and(c > 0.15);
         va = at::where(in_front, v, va), vb = at::where(in_front, v, vb),
-        seed = at::where(in_front, v, seed);
+        match_velocity = at::where(in_front, v, match_velocity);
         ca = at::where(in_front, c, ca), cb = at::where(in_front, c, cb);
     }
 
@@ -209,27 +207,18 @@ Plan PlannerImpl::forward(const Tensor &tokens, const Reading *reading, const Ma
     Tensor when = at::cat({how_far(pairs.distance_before), how_far(pairs.distance_after)}, 1);
     when = when.unsqueeze(1).expand({-1, N, -1}).to(pair.dtype());
     std::vector<Tensor> matched = {va / 16, vb / 16, ca, cb};
-    for (const Tensor &t : thrown)
+    for (const Tensor &t : splatted)
         matched.insert(matched.end(), {t.slice(1, 0, 2) / 16, t.slice(1, 2, 3)});
     Tensor evidence = at::pixel_unshuffle(at::cat(matched, 1) * 0.25, 2).flatten(2).transpose(1, 2);
     Tensor masked =
         mask_token + from_given(at::cat({pair, when}, 2)) + from_match(evidence.to(pair.dtype()));
 
     masked = masked.reshape({B, M * N, D});
-    auto turns = [&](const Tensor &times) {
-        return rotation(token_positions(times, token_rows, columns), config_.head_dim);
-    };
-    if (!ablation.no_planner && reads_alone()) {
-        masked = answer(masked, reading ? *reading : read(tokens, token_rows), turns(masked_times),
-                        given_times, M, joint);
-    } else if (!ablation.no_planner) {
-        Tensor given = tokens.reshape({B, R * N, D});
-        const Rotation given_turns = turns(given_times), masked_turns = turns(masked_times);
-        for (size_t i = 0; i < blocks->size(); i++)
-            std::tie(given, masked) =
-                blocks[i]->as<Block>()->forward(given, masked, given_turns, masked_turns, M, joint,
-                                                config_.references, i + 1 == blocks->size());
-    }
+    if (!ablation.no_planner)
+        masked =
+            attend(masked, cache ? *cache : encode_references(tokens, token_rows),
+                   rotation(token_positions(masked_times, token_rows, columns), config_.head_dim),
+                   given_times, M);
 
     Plan plan;
     plan.tokens = masked.reshape({B * M, N, D});
@@ -240,10 +229,10 @@ Plan PlannerImpl::forward(const Tensor &tokens, const Reading *reading, const Ma
                      .to(torch::kFloat32)
                      .split_with_sizes({2, 4, num_candidates, 1, config_.features, proposals},
                                        1); // (B*M,.,H/16,W/16)
-    plan.seed = seed;
-    Tensor velocity = 16 * parts[0] + parts[5].slice(1, 0, 1) * seed;
+    plan.match_velocity = match_velocity;
+    Tensor velocity = 16 * parts[0] + parts[5].slice(1, 0, 1) * match_velocity;
     for (int i = 1; i < proposals; i++)
-        velocity = velocity + parts[5].slice(1, i, i + 1) * thrown[i - 1].slice(1, 0, 2);
+        velocity = velocity + parts[5].slice(1, i, i + 1) * splatted[i - 1].slice(1, 0, 2);
     plan.motion = {velocity, 16 * parts[1], parts[2], parts[3]};
     plan.features = parts[4];
     return plan;

@@ -5,14 +5,6 @@
 
 namespace mardini {
 
-struct PlannerConfig {
-    int width = 128; ///< of a token
-    int layers = 4;
-    int head_dim = 32;
-    int features = 24; ///< channels of the planning signal that stay opaque
-    ReferenceAttention references = ReferenceAttention::Strict;
-};
-
 /// Candidates a pixel is composed of: two warped given frames, the same two unwarped.
 constexpr int num_candidates = 4;
 
@@ -39,8 +31,9 @@ Motion enlarged(const Motion &motion, int64_t h, int64_t w);
 struct Plan {
     Motion motion;   ///< at 1/16
     Tensor features; ///< (N,features,H/16,W/16)
-    Tensor seed;     ///< (N,2,H/16,W/16) the matches' own velocity, before the planner's word
-    Tensor tokens;   ///< (N,tokens,D) masked tokens after the last layer; for health checks
+    Tensor
+        match_velocity; ///< (N,2,H/16,W/16) of the matches alone, before the planner's correction
+    Tensor tokens;      ///< (N,tokens,D) masked tokens after the last layer; for health checks
 };
 
 /// What part of the plan to switch off: to measure what it is worth.
@@ -56,21 +49,18 @@ struct PlannerImpl : torch::nn::Module {
     /// pixels.
     Tensor tokenize(const Tensor &eighth);
 
-    /// Given frames as the masked tokens of any window see them, where each keeps to itself
-    /// (ReferenceAttention::Strict): a layer each, keys turned by place but not by time.
-    /// (F,tokens,D) -> (F,heads,tokens,head_dim)
-    using Reading = std::vector<BlockImpl::Memory>;
-    bool reads_alone() const { return config_.references == ReferenceAttention::Strict; }
-    Reading read(const Tensor &tokens, int64_t token_rows);
+    /// Keys and values of reference frames, a block each, with rope by place but not by time: they
+    /// are the same in every window. (F,tokens,D) -> (F,heads,tokens,head_dim)
+    using ReferenceCache = std::vector<BlockImpl::KvCache>;
+    ReferenceCache encode_references(const Tensor &tokens, int64_t token_rows);
 
     ///   tokens        (B*R,tokens,D)
-    ///   reading       of them, if it is known already, else NULL
+    ///   cache         of them, or NULL if it is not known yet
     ///   match         of pairs.before with pairs.after, one for each masked frame
     ///   given_times   (B,R), masked_times (B,M) float32, any unit of a few to 17 positions
-    ///   joint         masked frames see each other
-    Plan forward(const Tensor &tokens, const Reading *reading, const Match &match,
+    Plan forward(const Tensor &tokens, const ReferenceCache *cache, const Match &match,
                  const Pairs &pairs, const Tensor &given_times, const Tensor &masked_times,
-                 int64_t token_rows, bool joint, const Ablation &ablation = {});
+                 int64_t token_rows, const Ablation &ablation = {});
 
     torch::nn::Conv2d stem1{nullptr}, stem2{nullptr};
     torch::nn::Linear from_given{nullptr}, from_match{nullptr}, head{nullptr};
@@ -79,8 +69,8 @@ struct PlannerImpl : torch::nn::Module {
     Tensor mask_token;
 
 private:
-    Tensor answer(Tensor masked, const Reading &reading, const Rotation &turns,
-                  const Tensor &given_times, int64_t M, bool joint);
+    Tensor attend(Tensor masked, const ReferenceCache &cache, const Rotation &rope_masked,
+                  const Tensor &given_times, int64_t M);
     PlannerConfig config_;
 };
 TORCH_MODULE(Planner);

@@ -18,7 +18,8 @@ bool cpu_multiplies_bf16()
 }
 
 Autocast::Autocast(c10::DeviceType device, bool on)
-    : device_(device), before_(at::autocast::is_autocast_enabled(device))
+    : device_(device), before_(at::autocast::is_autocast_enabled(device)),
+      dtype_before_(at::autocast::get_autocast_dtype(device))
 {
     at::autocast::set_autocast_enabled(device, on);
     at::autocast::set_autocast_dtype(device, at::kBFloat16);
@@ -29,6 +30,7 @@ Autocast::~Autocast()
 {
     if (at::autocast::decrement_nesting() == 0)
         at::autocast::clear_cache(); // else stale casts of the weights would serve the next call
+    at::autocast::set_autocast_dtype(device_, dtype_before_);
     at::autocast::set_autocast_enabled(device_, before_);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <c10/core/DeviceType.h>
+#include <c10/core/ScalarType.h>
 
 namespace mardini {
 
@@ -20,6 +21,7 @@ public:
 private:
     c10::DeviceType device_;
     bool before_;
+    c10::ScalarType dtype_before_;
 };
 
 } // namespace mardini

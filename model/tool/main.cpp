@@ -83,7 +83,6 @@ struct Train {
             "--pack", only_pack,
             "do not train: decode everything once into OUT, which --data and --stills take");
         const std::string parts = "What to learn from, and what to leave out";
-        c->add_flag("--teacher", o.teacher, "a teacher that sees the true frame")->group(parts);
         c->add_option("--distil", o.distil, "learn from this larger network too")->group(parts);
         c->add_option("--labels", o.labels, "learn from synthetic motion's flow")
             ->capture_default_str()
@@ -95,12 +94,6 @@ struct Train {
         c->add_option("--references", o.references,
                       "given frames of a window, 0: as the stage has it")
             ->check(CLI::Range(0, 5))
-            ->group(parts);
-        c->add_option("--joint", o.joint, "share of batches whose masked frames see each other")
-            ->check(CLI::Range(0.0, 1.0))
-            ->group(parts);
-        c->add_option("--attention", o.attention,
-                      "of given frames: strict (each itself), relaxed (each other), off")
             ->group(parts);
         c->add_option("--without", o.without, "train with a part off: planner, match")
             ->delimiter(',')

@@ -37,10 +37,10 @@ Example examples(Network &network, const Batch &batch)
     Tensor before = at::arange(B, pairs.before.options()).repeat_interleave(M),
            after = at::arange(B, B + N, before.options());
     Features a = select(features, before), b = select(features, after);
-    Plan plan = network->planner->forward(
-        tokens.index_select(0, at::stack({before, after}, 1).flatten()), nullptr,
-        network->encoder->match(a, b), pairs, given_times.to(device), masked_times.to(device),
-        e.token_rows, false);
+    Plan plan =
+        network->planner->forward(tokens.index_select(0, at::stack({before, after}, 1).flatten()),
+                                  nullptr, network->encoder->match(a, b), pairs,
+                                  given_times.to(device), masked_times.to(device), e.token_rows);
     Motion eighth = network->generator->refine(plan, a, b, pairs).eighth;
     Tensor velocity = at::avg_pool2d(eighth.velocity + eighth.bend.slice(1, 0, 2), {2, 2}); // a gap
     Tensor positions = (batch.masked_times - batch.given_times).to(device).view({N, 1, 1, 1});

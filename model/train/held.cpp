@@ -93,9 +93,9 @@ nlohmann::ordered_json HeldOut::score(Network &network, const std::string &sheet
                 torch::arange(static_cast<int64_t>(given.size())).to(torch::kFloat32).unsqueeze(0) *
                 8;
             const torch::Device device = network->parameters()[0].device();
-            Output o = network->forward(refs.unsqueeze(0).to(device), times,
-                                        torch::full({1, 1}, 12.f), false, Sampling::Bicubic,
-                                        without, reduction_of(2 * clip.size(3), 2 * clip.size(2)));
+            Output o =
+                network->forward(refs.unsqueeze(0).to(device), times, torch::full({1, 1}, 12.f),
+                                 {reduction_of(2 * clip.size(3), 2 * clip.size(2)), without});
             Tensor frame = o.frames.to(torch::kCPU);
             made += psnr(frame, target) / clips_.size();
             sharp += sharpness(frame, target) / clips_.size();

@@ -180,9 +180,10 @@ Losses losses(const Output &o, const Tensor &target, const Tensor &full_flow,
     auto velocity_error = [&, truth = truth, valid = valid](const Tensor &v) {
         return mean_where(((v - truth).square().sum(1, true) + 1e-4).sqrt(), valid);
     };
-    Tensor seed = velocity_error(o.plan.seed), plan = velocity_error(o.plan.motion.velocity);
-    l.total = l.total + 0.02 * (seed + plan);
-    l.seed = seed.item<double>(), l.plan = plan.item<double>();
+    Tensor match = velocity_error(o.plan.match_velocity),
+           plan = velocity_error(o.plan.motion.velocity);
+    l.total = l.total + 0.02 * (match + plan);
+    l.match = match.item<double>(), l.plan = plan.item<double>();
     l.speed = velocity_error(at::zeros_like(truth)).item<double>();
 
     // Where only one of the two shows the pixel, its candidates should carry the weight.

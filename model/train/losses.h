@@ -38,7 +38,7 @@ struct Losses {
     bool has_flow = false; ///< the true motion was told; else the four below are 0
     double flow = 0;       ///< end-point error of motion at 1/2, pixels, synthetic only
     double plan = 0;       ///< of the plan's velocity at 1/16
-    double seed = 0;       ///< of the matches' velocity
+    double match = 0;      ///< of the matches' velocity
     double speed = 0;      ///< mean true velocity, pixels a gap
 };
 

@@ -23,8 +23,7 @@ static constexpr double step_size = 0.5;
 /// The generator's and the denoiser's last layers and their like begin at zero and are Adam's, as
 /// in Muon's own recipe. The planner's head is not among them: it was a matrix when this was
 /// measured.
-static const char *const outputs[] = {"generator.delta", "generator.head3", "denoiser.out",
-                                      "teacher.out"};
+static const char *const outputs[] = {"generator.delta", "generator.head3", "denoiser.out"};
 
 static bool is_matrix(const std::string &name, const Tensor &parameter)
 {

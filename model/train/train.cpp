@@ -14,7 +14,6 @@
 #include "train/optimizer.h"
 #include "train/processes.h"
 #include "train/report.h"
-#include "train/teacher.h"
 
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -94,15 +93,6 @@ static NetworkConfig configuration(const TrainOptions &options, const SafeTensor
     }
     if (options.detail >= 0)
         config.generator.detail = options.detail;
-    if (options.attention == "strict")
-        config.planner.references = ReferenceAttention::Strict;
-    else if (options.attention == "relaxed")
-        config.planner.references = ReferenceAttention::Relaxed;
-    else if (options.attention == "off")
-        config.planner.references = ReferenceAttention::Off;
-    else if (!options.attention.empty())
-        throw std::runtime_error("There is no attention \"" + options.attention +
-                                 "\": strict, relaxed and off exist.");
     return config;
 }
 
@@ -120,16 +110,15 @@ static Ablation ablation(const TrainOptions &options)
 
 /// What the parts are worth on this batch: PSNR with the planner and with the match switched off.
 static void check_health(Network &network, const Batch &batch, const Tensor &target,
-                         const Output &output, bool joint, const Ablation &without,
-                         Figures &figures)
+                         const Output &output, const Ablation &without, Figures &figures)
 {
     torch::NoGradGuard no_grad;
     const double whole = psnr(output.frames, target);
     for (bool planner : {true, false}) {
         Ablation part = without;
         (planner ? part.no_planner : part.no_match) = true;
-        Output less = network->forward(batch.given, batch.given_times, batch.masked_times, joint,
-                                       Sampling::Bicubic, part, batch.reduction);
+        Output less = network->forward(batch.given, batch.given_times, batch.masked_times,
+                                       {batch.reduction, part});
         figures.add(planner ? "loss_without_planner" : "loss_without_match",
                     whole - psnr(less.frames, target));
     }
@@ -165,7 +154,7 @@ static void check_frames(const Batch &batch, const Tensor &target, const Output 
     if (loss.has_flow) {
         figures.add("error_final", loss.flow);
         figures.add("error_plan", loss.plan);
-        figures.add("error_match", loss.seed);
+        figures.add("error_match", loss.match);
         figures.add("speed", loss.speed);
     }
     if (batch.given.size(1) < 2)
@@ -223,8 +212,8 @@ static void save(const TrainOptions &options, const Network &average, const Opti
 static void resume(const TrainOptions &options, const SafeTensors &state, Optimizer &optimizer,
                    double *start)
 {
-    optimizer.load(state, {"denoiser.", "sampler.", "teacher.",
-                           "generator.trust"}); // absent while they are untrained
+    optimizer.load(state,
+                   {"denoiser.", "sampler.", "generator.trust"}); // absent while they are untrained
     if (state.metadata.count("progress") && options.start < 0)
         *start = std::stod(state.metadata.at("progress"));
 }
@@ -259,20 +248,19 @@ namespace {
 class Lessons {
 public:
     /// larger: empty if there is none to learn from
-    Lessons(const TrainOptions &options, const Ablation &without, Network network, Teacher teacher,
-            Network larger, bool bf16)
+    Lessons(const TrainOptions &options, const Ablation &without, Network network, Network larger,
+            bool bf16)
         : options_(options), without_(without), network_(std::move(network)),
-          teacher_(std::move(teacher)), larger_(std::move(larger)), bf16_(bf16)
+          larger_(std::move(larger)), bf16_(bf16)
     {
     }
 
     /// The next batch also tells what the parts are worth, which costs several passes more.
     void look_closely() { health_due_ = diffusion_due_ = true; }
 
-    Tensor loss(const Batch &batch, Stage stage, bool joint, Figures &figures)
+    Tensor loss(const Batch &batch, Stage stage, Figures &figures)
     {
-        return stage == Stage::Animate ? motion(batch, figures)
-                                       : frames(batch, stage, joint, figures);
+        return stage == Stage::Animate ? motion(batch, figures) : frames(batch, stage, figures);
     }
 
 private:
@@ -289,7 +277,7 @@ private:
         return sampled.loss;
     }
 
-    Tensor frames(const Batch &batch, Stage stage, bool joint, Figures &figures)
+    Tensor frames(const Batch &batch, Stage stage, Figures &figures)
     {
         const bool frozen =
             stage == Stage::Denoise; // while the denoiser catches up the rest stays as it is
@@ -299,21 +287,14 @@ private:
         {
             torch::AutoGradMode with_gradient(!frozen);
             Autocast lower = autocast(batch);
-            output = network_->forward(batch.given, batch.given_times, batch.masked_times, joint,
-                                       Sampling::Bicubic, without_, batch.reduction);
+            output = network_->forward(batch.given, batch.given_times, batch.masked_times,
+                                       {batch.reduction, without_});
         }
         const Losses made = losses(output, target, options_.labels ? flat(batch.flow) : Tensor(),
                                    flat(batch.visible), batch.reduction);
         Tensor total = made.total;
         if (larger_ && !frozen)
             total = total + distilled(batch, output);
-        if (options_.teacher && !frozen && batch.reduction == 1) {
-            Autocast lower = autocast(batch);
-            Lesson lesson = teach(teacher_, flat(batch.given), output, target);
-            total = total + lesson.loss;
-            figures.add("teacher_gain", lesson.gain);
-            figures.add("teacher_share", lesson.share);
-        }
         if (frozen || stage == Stage::Joint ||
             (stage == Stage::Decay && network_->denoiser->is_trained())) {
             const Tensor sampled = diffused(batch, output, target, frozen, figures);
@@ -322,7 +303,7 @@ private:
         if (health_due_ &&
             batch.given.size(1) > 1) { // before the step: of the weights that made `output`
             Autocast lower = autocast(batch);
-            check_health(network_, batch, target, output, joint, without_, figures);
+            check_health(network_, batch, target, output, without_, figures);
             health_due_ = false;
         }
         check_frames(batch, target, output, made, figures);
@@ -336,8 +317,8 @@ private:
         {
             torch::NoGradGuard no_grad;
             Autocast lower = autocast(batch);
-            known = larger_->forward(batch.given, batch.given_times, batch.masked_times, false,
-                                     Sampling::Bicubic, {}, batch.reduction);
+            known = larger_->forward(batch.given, batch.given_times, batch.masked_times,
+                                     {batch.reduction, {}});
         }
         Tensor apart = output.refined.half.velocity - known.refined.half.velocity;
         return 0.3 * frame_distance(output.frames, known.frames) +
@@ -365,7 +346,6 @@ private:
     const TrainOptions &options_;
     const Ablation without_;
     Network network_;
-    Teacher teacher_;
     Network larger_;
     const bool bf16_;
     bool health_due_ = true, diffusion_due_ = true;
@@ -413,11 +393,7 @@ void train(const TrainOptions &options)
     Network network(config);
     network->train();
     network->to(device);
-    Teacher teacher(config);
-    teacher->to(device);
     Optimizer optimizer(*network);
-    if (options.teacher)
-        optimizer.add(*teacher, "teacher.");
     double start = std::max(options.start, 0.0);
     if (!options.resume.empty())
         resume(options, resumed, optimizer, &start);
@@ -438,7 +414,7 @@ void train(const TrainOptions &options)
         larger = load_network(options.distil);
         larger->to(device);
     }
-    Lessons lessons(options, without, network, teacher, larger, bf16);
+    Lessons lessons(options, without, network, larger, bf16);
 
     stop_asked = false;
     for (int signal : {SIGINT, SIGTERM})
@@ -511,11 +487,8 @@ void train(const TrainOptions &options)
         // Noise, too, is a function of the step.
         torch::manual_seed(options.seed +
                            0x9e3779b97f4a7c15 * (step * processes.world() + processes.rank() + 1));
-        std::mt19937_64 random(options.seed + step);
-        const bool joint = chance(random, options.joint);
-        const Tensor loss = lessons.loss(batch, stage, joint, figures);
+        const Tensor loss = lessons.loss(batch, stage, figures);
         network->zero_grad();
-        teacher->zero_grad();
         loss.backward();
         processes.average(optimizer.gradients());
         const double norm = optimizer.step(learning_rate(options, step, progress));

@@ -42,14 +42,11 @@ struct TrainOptions {
     int memory = 4096; ///< MiB of decoded video kept; a pack is mapped and does not count
 
     // Terms that are off, and parts to switch off to see what they are worth.
-    bool teacher = false;    ///< privileged teacher, gated distillation of its motion
     std::string distil;      ///< checkpoint of a larger network to learn from as well; may be empty
     bool labels = true;      ///< synthetic motion's flow and visibility are learned from
     bool progressive = true; ///< false: windows of the last stage from the first step on
     int references =
         0; ///< given frames of every window that can have as many; 0: as the stage has it
-    double joint = 0;      ///< share of batches whose masked frames attend to each other
-    std::string attention; ///< of given frames: strict, relaxed, off; empty: the preset's
     std::vector<std::string> without; ///< planner, match
 };
 

@@ -88,7 +88,7 @@ static Tensor restored(const Tensor &before, const Tensor &after, double strengt
 {
     const Motion motion = motion_of(0, 0);
     const Pairs pairs = pair_at(-0.5, 0.5);
-    const Candidates c = candidates(before, after, motion, pairs, Sampling::Bicubic);
+    const Candidates c = candidates(before, after, motion, pairs);
     return restore_detail(compose(c, c.prior), before, after, motion, pairs, c, c.prior, strength);
 }
 
@@ -140,8 +140,8 @@ TEST_CASE("motion found at half the size is composed at the whole one")
     network->eval();
     torch::NoGradGuard no_grad;
     const Tensor given = at::stack({waves_at(0, 0), waves_at(0, 0)}, 1);
-    const Output o = network->forward(given, torch::tensor({{0.f, 8.f}}), torch::tensor({{4.f}}),
-                                      false, Sampling::Bicubic, {}, 2);
+    const Output o =
+        network->forward(given, torch::tensor({{0.f, 8.f}}), torch::tensor({{4.f}}), {2, {}});
     CHECK(o.refined.half.velocity.size(2) == 16);
     CHECK(o.motion.velocity.size(2) == 32);
     CHECK(at::equal(o.frames, given.select(1, 0)));

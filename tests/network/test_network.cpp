@@ -48,36 +48,37 @@ TEST_CASE("the planner holds at least half of the parameters, what plans motion 
     }
 }
 
-TEST_CASE("given tokens do not see masked ones")
+TEST_CASE("reference tokens do not attend to masked ones")
 {
     torch::NoGradGuard no_grad;
     torch::manual_seed(1);
     Block block(64, 32);
     for (auto &p : block->parameters())
         p.add_(0.1 * torch::randn_like(p));
-    const int64_t R = 2, M = 3, N = 5;
-    Tensor given = torch::randn({1, R * N, 64}), masked = torch::randn({1, M * N, 64});
-    const Rotation gp = rotation(torch::rand({1, R * N, 3}), 32),
-                   mp = rotation(torch::rand({1, M * N, 3}), 32);
-    for (bool joint : {false, true}) {
-        auto [g1, m1] =
-            block->forward(given, masked, gp, mp, M, joint, ReferenceAttention::Relaxed, false);
-        auto [g2, m2] =
-            block->forward(given, -masked, gp, mp, M, joint, ReferenceAttention::Relaxed, false);
-        CHECK(largest(g1 - g2) == 0);
-        CHECK(largest(m1 - m2) > 0);
-        // With the rule switched off they do: the test can fail.
-        auto g3 =
-            block->forward(given, masked, gp, mp, M, joint, ReferenceAttention::Off, false).first;
-        auto g4 =
-            block->forward(given, -masked, gp, mp, M, joint, ReferenceAttention::Off, false).first;
-        CHECK(largest(g3 - g4) > 1e-4);
-        // What nobody reads is not computed, and that does not show in the masked ones.
-        auto [g5, m5] =
-            block->forward(given, masked, gp, mp, M, joint, ReferenceAttention::Relaxed, true);
-        CHECK(torch::equal(g5, given));
-        CHECK(torch::equal(m5, m1));
-    }
+    const int64_t M = 3, N = 5;
+    Tensor references = torch::randn({1, N, 64}), masked = torch::randn({1, M * N, 64});
+    const Rotation rope_references = rotation(torch::rand({1, N, 3}), 32),
+                   rope_masked = rotation(torch::rand({1, M * N, 3}), 32);
+    auto [r1, m1] = block->forward(references, masked, rope_references, rope_masked, false);
+    auto [r2, m2] = block->forward(references, -masked, rope_references, rope_masked, false);
+    CHECK(largest(r1 - r2) == 0);
+    CHECK(largest(m1 - m2) > 0);
+    CHECK(
+        largest(block->forward(2 * references, masked, rope_references, rope_masked, false).first -
+                r1) > 1e-4);
+    // The last block's reference tokens are not computed, which does not show in the masked ones.
+    auto [r3, m3] = block->forward(references, masked, rope_references, rope_masked, true);
+    CHECK(torch::equal(r3, references));
+    CHECK(torch::equal(m3, m1));
+    // Masked frames attend to each other here, and not in attend().
+    auto [encoded, cache] = block->encode_references(references, rope_references, false);
+    CHECK(torch::equal(encoded, r1));
+    const Tensor apart = block->attend(masked, cache, rope_masked, M);
+    const Tensor first =
+        block->attend(masked.slice(1, 0, N), cache,
+                      {rope_masked.cosine.slice(2, 0, N), rope_masked.sine.slice(2, 0, N)}, 1);
+    CHECK(largest(apart.slice(1, 0, N) - first) < 1e-5);
+    CHECK(largest(apart - m1) > 1e-4);
 }
 
 TEST_CASE("a given frame is read once for all windows")
@@ -85,7 +86,6 @@ TEST_CASE("a given frame is read once for all windows")
     torch::NoGradGuard no_grad;
     Network network = awake();
     Planner &planner = network->planner;
-    REQUIRE(planner->reads_alone());
     Tensor given = footage(1, 3, 48, 64).flatten(0, 1), at = times({0, 8, 16}),
            masked = times({3, 11});
     Features features = network->encoder(given);
@@ -94,17 +94,17 @@ TEST_CASE("a given frame is read once for all windows")
     Match match =
         network->encoder->match(select(features, pairs.before), select(features, pairs.after));
     Tensor tokens = planner->tokenize(features.eighth);
-    auto plan = [&](const PlannerImpl::Reading *reading) {
-        return planner->forward(tokens, reading, match, pairs, at, masked, rows, false)
-            .motion.velocity;
+    auto plan = [&](const PlannerImpl::ReferenceCache *reading) {
+        return planner->forward(tokens, reading, match, pairs, at, masked, rows).motion.velocity;
     };
-    const PlannerImpl::Reading all = planner->read(tokens, rows);
+    const PlannerImpl::ReferenceCache all = planner->encode_references(tokens, rows);
     CHECK(torch::equal(plan(&all), plan(nullptr)));
     // One by one, with nothing known of the window: the same but for the rounding of other batch
     // shapes.
-    PlannerImpl::Reading one_by_one(all.size());
+    PlannerImpl::ReferenceCache one_by_one(all.size());
     for (int64_t f = 0; f < 3; f++) {
-        const PlannerImpl::Reading one = planner->read(tokens.slice(0, f, f + 1), rows);
+        const PlannerImpl::ReferenceCache one =
+            planner->encode_references(tokens.slice(0, f, f + 1), rows);
         for (size_t i = 0; i < one.size(); i++) {
             BlockImpl::Memory &to = one_by_one[i];
             to.k = f ? at::cat({to.k, one[i].k}) : one[i].k,
@@ -113,11 +113,11 @@ TEST_CASE("a given frame is read once for all windows")
     }
     CHECK(largest(plan(&one_by_one) - plan(nullptr)) < 1e-3); // pixels
     // What it says does matter, and so does when the frame is.
-    PlannerImpl::Reading other = all;
+    PlannerImpl::ReferenceCache other = all;
     other[0].v = -other[0].v;
     CHECK(largest(plan(&other) - plan(nullptr)) > 1e-2);
     const Tensor later =
-        planner->forward(tokens, &all, match, pairs, times({0, 8, 20}), masked, rows, false)
+        planner->forward(tokens, &all, match, pairs, times({0, 8, 20}), masked, rows)
             .motion.velocity;
     CHECK(largest(later.slice(0, 0, 1) - plan(&all).slice(0, 0, 1)) > 1e-4);
 }
@@ -131,8 +131,6 @@ TEST_CASE("a masked frame does not depend on what else is made")
     Tensor one = network->forward(given, at, times({5})).frames;
     // Float rounding of other batch shapes; values are -1 .. 1.
     CHECK(largest(all[1] - one[0]) < 1e-4);
-    Tensor joint = network->forward(given, at, times({3, 5, 12}), true).frames;
-    CHECK(largest(joint - all) > 0);
 }
 
 TEST_CASE("a batch of two equals two of one")
@@ -232,9 +230,7 @@ TEST_CASE("with the match off none of it reaches the plan")
     Ablation off;
     off.no_match = true;
     auto seed = [&](const Ablation &a) {
-        return largest(
-            network->forward(given, times({0, 2}), times({1}), false, Sampling::Bicubic, a)
-                .plan.seed);
+        return largest(network->forward(given, times({0, 2}), times({1}), {1, a}).plan.seed);
     };
     CHECK(seed({}) > 8);
     CHECK(seed(off) == 0);

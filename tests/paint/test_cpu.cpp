@@ -126,7 +126,7 @@ struct Scene {
         const double r = g.reduction;
         Motion m{resize(motion.velocity, h, w) * r, resize(motion.bend, h, w) * r,
                  resize(motion.visibility, h, w), resize(motion.uncertainty, h, w)};
-        Candidates c = candidates(pa, pb, m, pairs, Sampling::Bicubic);
+        Candidates c = candidates(pa, pb, m, pairs);
         Tensor difference =
             at::cat({at::pixel_unshuffle(c.luma.select(1, 0) - c.luma.select(1, 1), 2),
                      c.chroma.select(1, 0) - c.chroma.select(1, 1)},

@@ -7,7 +7,6 @@
 #include "train/losses.h"
 #include "train/optimizer.h"
 #include "train/report.h"
-#include "train/teacher.h"
 
 #include <torch/torch.h>
 
@@ -319,12 +318,11 @@ TEST_CASE("a run leaves its log, its curves and a contact sheet")
     o.check = o.data;
     o.steps = 6;
     o.stage = "joint";
-    o.teacher = true;
     train::train(o);
     const std::string log = ffmpeg::read(o.out + ".log");
     for (const char *name :
          {"loss_without_planner", "loss_without_match", "plan_share", "token_magnitude", "staying",
-          "diffusion_planner", "diffusion_generator", "teacher_gain", "check_gain_2x"}) {
+          "diffusion_planner", "diffusion_generator", "check_gain_2x"}) {
         INFO(name);
         CHECK(ffmpeg::count(log, std::string("\"") + name + "\":") >= 1);
     }
@@ -363,52 +361,7 @@ TEST_CASE("the denoiser learns from one given frame as well, and nothing else le
     }
 }
 
-TEST_CASE("the teacher learns beside the network and steers it only through the gate")
-{
-    torch::manual_seed(3);
-    Network network(preset("nano"));
-    Teacher teacher(network->config());
-    Tensor given = torch::rand({1, 2, 6, 32, 32}) - 0.5, times = torch::tensor({{0.f, 8.f}});
-    given = at::upsample_bilinear2d(given.view({2, 6, 32, 32}).slice(2, 0, 8).slice(3, 0, 8),
-                                    {32, 32}, false)
-                .unsqueeze(0);
-    Tensor target = given.select(1, 0).roll({2}, {3});
-    auto loss = [&] {
-        Output o = network->forward(given, times, torch::tensor({{4.f}}));
-        return teach(teacher, given.flatten(0, 1), o, target);
-    };
-    // An untrained teacher makes what the network makes: nowhere better, nothing to learn from it.
-    Lesson first = loss();
-    CHECK(first.share == 0);
-    first.loss.backward();
-    for (auto &p : network->generator->named_parameters())
-        if (p.value().grad().defined())
-            CHECK(p.value().grad().abs().max().item<double>() == 0);
-    Optimizer alone(*teacher);
-    for (int i = 0; i < 60; i++) {
-        teacher->zero_grad();
-        loss().loss.backward();
-        alone.step(2e-3);
-    }
-    network->zero_grad();
-    Lesson last = loss();
-    last.loss.backward();
-    INFO(last.gain << " dB over the network, better on " << last.share);
-    CHECK(last.gain > 0.2);
-    CHECK(last.share > 0.1);
-    double pull = 0;
-    for (auto &p : network->generator->named_parameters())
-        if (p.value().grad().defined())
-            pull += p.value().grad().square().sum().item<double>();
-    CHECK(pull > 0);
-    // Its weights are no part of what is shipped.
-    Optimizer both(*network);
-    both.add(*teacher, "teacher.");
-    Network average(network->config());
-    CHECK_NOTHROW(both.copy_average(*average));
-}
-
-TEST_CASE("attention, joint windows and a network to learn from do what their options say")
+TEST_CASE("a larger network to learn from is learned from")
 {
     auto run = [](const std::string &name, const std::function<void(TrainOptions &)> &change) {
         TrainOptions o = small_run(name);
@@ -419,36 +372,6 @@ TEST_CASE("attention, joint windows and a network to learn from do what their op
         train::train(o);
         return load_network(o.out);
     };
-    auto apart = [](Network &a, Network &b, const std::string &part) {
-        double sum = 0;
-        auto of_b = b->named_parameters();
-        for (auto &p : a->named_parameters())
-            if (p.key().rfind(part, 0) == 0)
-                sum += (p.value() - of_b[p.key()]).abs().sum().item<double>();
-        return sum;
-    };
-    Network plain = run("plain", [](TrainOptions &) {});
-    CHECK(plain->config().planner.references == ReferenceAttention::Strict);
-    Network again = run("again", [](TrainOptions &o) { o.attention = "strict"; });
-    CHECK(apart(plain, again, "") == 0);
-    Network relaxed = run("relaxed", [](TrainOptions &o) { o.attention = "relaxed"; });
-    CHECK(relaxed->config().planner.references == ReferenceAttention::Relaxed);
-    CHECK(apart(plain, relaxed, "planner.") > 0);
-    Network onward = run("onward", [](TrainOptions &o) { o.resume = ffmpeg::scratch("relaxed"); });
-    CHECK(onward->config().planner.references ==
-          ReferenceAttention::Relaxed); // what it was, unless told otherwise
-    Network stricter = run("stricter", [](TrainOptions &o) {
-        o.resume = ffmpeg::scratch("relaxed"), o.attention = "strict";
-    });
-    CHECK(stricter->config().planner.references == ReferenceAttention::Strict);
-    Network off = run("off", [](TrainOptions &o) { o.attention = "off"; });
-    CHECK(off->config().planner.references == ReferenceAttention::Off);
-    CHECK(apart(relaxed, off, "planner.") > 0);
-    Network joint = run("joint", [](TrainOptions &o) { o.joint = 1; });
-    CHECK(apart(plain, joint, "planner.") > 0);
-    CHECK_THROWS_WITH(run("odd", [](TrainOptions &o) { o.attention = "odd"; }),
-                      Catch::Contains("strict, relaxed and off"));
-
     // A larger network that makes everything too bright: who learns from it does too.
     NetworkConfig config = preset("small");
     torch::manual_seed(5);
