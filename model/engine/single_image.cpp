@@ -1,29 +1,30 @@
-// Motion around one given frame: sampled, steered, and read at any time of the window.
+// Motion around a single reference frame.
 #include "engine/single_image.h"
 
-#include "frame/frame.h"
+#include "frame/pack.h"
 #include "mardini.h"
 
 #include <cmath>
 
 namespace mardini {
 
-/// Shorter side that motion is sampled at: the one it was trained on.
+/// Shorter side that motion is sampled at, as in training.
 static constexpr int64_t side = 192;
 
-/// Root mean square of the usual motion, of the shorter side, a position.
-static constexpr double usual = 0.01;
+/// Root mean square of motion at amount 1: part of the shorter side, a position.
+static constexpr double usual_speed = 0.01;
 
 static constexpr int sampling_steps = 8; ///< for the far key positions, and again for the near ones
 
-/// How unsure a pixel is whose motion is sampled: half, as judge_row() counts.
-static constexpr double unsure = 1.26;
+/// Uncertainty of sampled motion before softplus: a confidence of a half.
+static constexpr double sampled_uncertainty = 1.26;
 
-/// Expected error where the given frame shows nothing, 13 codes of 8 bits; luma pixels beyond the
-/// border from which on it is; share of its area that a pixel may come from and still be seen.
+/// Expected error where the reference frame shows nothing, 13 codes of 8 bits; distance from the
+/// border at which it is reached, luma pixels; area in the reference frame, of a pixel's, below
+/// which the uncertainty rises.
 static constexpr double unseen_error = 0.1, certain_border = 8, least_area = 0.4;
 
-/// How the picture moves: against the camera.
+/// Motion of the picture, opposite to the camera's.
 struct Camera {
     double right, down, zoom, roll;
 };
@@ -47,9 +48,8 @@ static Tensor reduced(const Tensor &packed, int64_t H, int64_t W)
                    1);
 }
 
-/// What is left of velocity fields when pan, zoom and roll are taken out, by least squares.
-/// (K,2,h,w)
-static Tensor beside_camera(const Tensor &velocity)
+/// Velocity fields less their pan, zoom and roll, by least squares. (K,2,h,w)
+static Tensor without_camera(const Tensor &velocity)
 {
     const int64_t h = velocity.size(2), w = velocity.size(3);
     auto options = velocity.options();
@@ -62,19 +62,18 @@ static Tensor beside_camera(const Tensor &velocity)
     return rest;
 }
 
-/// Without what tears the picture: a few cells that fly off while those around them stay. Half of
-/// what moves by itself is spread over its neighbours, and it is at most half as fast again as the
-/// root mean square of the whole.
-static Tensor tamed(const Tensor &units)
+/// Limit cells that move far from their neighbours and would tear the picture: half of a cell's own
+/// motion is spread over its neighbours, and it is at most 1.5 root mean squares of the whole.
+static Tensor limit_outliers(const Tensor &units)
 {
-    const Tensor rest = beside_camera(units);
+    const Tensor rest = without_camera(units);
     Tensor own = 0.5 * (rest + at::avg_pool2d(rest, {3, 3}, {1, 1}, {1, 1}, false,
                                               /*count_include_pad=*/false));
     own = own / (own.norm(2, {1}, true) / 1.5).clamp_min(1);
     return units - rest + own;
 }
 
-void steer(SampledMotion &d, int camera, double speed, int64_t height, int64_t width)
+void set_camera(SampledMotion &d, int camera, double speed, int64_t height, int64_t width)
 {
     if (camera == MARDINI_CAMERA_SAMPLED)
         return;
@@ -85,7 +84,7 @@ void steer(SampledMotion &d, int camera, double speed, int64_t height, int64_t w
     };
     const Tensor right = places(w, d.cell[0]).view({1, 1, 1, w}).expand({1, 1, h, w});
     const Tensor below = places(h, d.cell[1]).view({1, 1, h, 1}).expand({1, 1, h, w});
-    const Tensor rest = beside_camera(d.velocity);
+    const Tensor rest = without_camera(d.velocity);
     const Tensor x = right - 0.5 * static_cast<double>(width),
                  y = below - 0.5 * static_cast<double>(height);
     const double radius = std::sqrt(static_cast<double>(height * height + width * width) /
@@ -105,7 +104,7 @@ void steer(SampledMotion &d, int camera, double speed, int64_t height, int64_t w
 }
 
 SampledMotion sample_motion(Network &network, const Tensor &packed, int64_t height, int64_t width,
-                            double anchor, const MotionRequest &wish)
+                            double anchor, const MotionRequest &request)
 {
     const int64_t H = 2 * packed.size(2), W = 2 * packed.size(3);
     const double scale = std::min(1.0, static_cast<double>(side) / std::min(H, W));
@@ -122,20 +121,21 @@ SampledMotion sample_motion(Network &network, const Tensor &packed, int64_t heig
     const auto floats = packed.options().dtype(torch::kFloat32);
     Tensor times =
         at::tensor(at::ArrayRef<double>(d.times), torch::kFloat32).to(packed.device()).unsqueeze(0);
-    Tensor noise = gap_noise(wish.seed, wish.key, 2 * K, h, w).view({1, K, 2, h, w}).to(floats);
+    Tensor noise =
+        gap_noise(request.seed, request.key, 2 * K, h, w).view({1, K, 2, h, w}).to(floats);
     const double shrunk =
         static_cast<double>(std::min(H, W)) / static_cast<double>(std::min(Hs, Ws));
-    const double speed =
-        wish.amount * usual * static_cast<double>(std::min(height, width)); // pixels of `packed`
+    const double speed = request.amount * usual_speed *
+                         static_cast<double>(std::min(height, width)); // pixels of `packed`
     Tensor units =
         network->sampler->sample(tokens.to(torch::kFloat32), Hs / 32, times, noise,
                                  std::log(std::max(speed / shrunk, 1e-3)), sampling_steps)[0];
-    units = tamed(units);
-    units = units / units.square().sum(1).mean().sqrt().clamp_min(1e-3); // as much as was asked for
+    units = limit_outliers(units);
+    units = units / units.square().sum(1).mean().sqrt().clamp_min(1e-3);
     d.cell = {static_cast<double>(W) / static_cast<double>(w),
               static_cast<double>(H) / static_cast<double>(h)};
     d.velocity = units * speed;
-    steer(d, wish.camera, speed, height, width);
+    set_camera(d, request.camera, speed, height, width);
     return d;
 }
 
@@ -151,23 +151,23 @@ Motion motion_at(const SampledMotion &d, double time, int64_t h, int64_t w)
     auto key = [&](size_t i) {
         return d.velocity.slice(0, static_cast<int64_t>(i), static_cast<int64_t>(i) + 1);
     };
-    return motion_alone(resize((1 - part) * key(before) + part * key(after), h, w));
+    return motion_of_velocity(resize((1 - part) * key(before) + part * key(after), h, w));
 }
 
-Motion motion_alone(const Tensor &velocity)
+Motion motion_of_velocity(const Tensor &velocity)
 {
     const int64_t N = velocity.size(0), h = velocity.size(2), w = velocity.size(3);
     Motion m;
     m.velocity = velocity;
     m.bend = at::zeros({N, 4, h, w}, velocity.options());
     m.visibility = at::zeros({N, num_candidates, h, w}, velocity.options());
-    m.visibility.slice(1, 2).fill_(-20); // nothing stays where it is
-    m.uncertainty = at::full({N, 1, h, w}, unsure, velocity.options());
+    m.visibility.slice(1, 2).fill_(-20); // the unwarped candidates
+    m.uncertainty = at::full({N, 1, h, w}, sampled_uncertainty, velocity.options());
     return m;
 }
 
-Bridge bridge_alone(const Tensor &given, int64_t height, int64_t width, const Motion &motion,
-                    const Pairs &pairs, int64_t hidden)
+Bridge bridge_of_single_reference(const Tensor &given, int64_t height, int64_t width,
+                                  const Motion &motion, const Pairs &pairs, int64_t hidden)
 {
     const int64_t N = given.size(0), h = given.size(2), w = given.size(3);
     const Tensor from = displacements(motion, pairs).first; // luma pixels, twice those of `given`
@@ -177,15 +177,15 @@ Bridge bridge_alone(const Tensor &given, int64_t height, int64_t width, const Mo
     auto beyond = [](const Tensor &place, int64_t end) {
         return (-place).clamp_min(0) + (place - (end - 1)).clamp_min(0);
     };
-    auto led_beyond = [&](const Tensor &place, const Tensor &own,
-                          int64_t end) { // by its motion, not since it is padding
+    // By the motion, not because the pixel is padding.
+    auto led_beyond = [&](const Tensor &place, const Tensor &own, int64_t end) {
         return (beyond(place, end) - beyond(own, end)).clamp_min(0);
     };
     const Tensor outside =
         (led_beyond(x, own_x, width) + led_beyond(y, own_y, height)) / certain_border;
 
-    // Area of the given frame that a pixel is pulled from, of its own: central differences over
-    // four luma pixels.
+    // Area in the reference frame that a pixel comes from: central differences over four luma
+    // pixels.
     auto across = [](const Tensor &t) {
         return (t.slice(3, 2) - t.slice(3, 0, -2)).slice(2, 1, -1) / 4;
     };

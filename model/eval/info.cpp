@@ -7,7 +7,7 @@
 #include "eval/info.h"
 
 #include "eval/eval.h"
-#include "frame/frame.h"
+#include "frame/pack.h"
 #include "network/checkpoint.h"
 
 #include <ATen/record_function.h>

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "eval/clip.h"
-#include "frame/frame.h"
+#include "frame/pack.h"
 #include "network/network.h"
 
 namespace mardini::eval {

@@ -234,7 +234,7 @@ bool is_for_card(const MardiniSettings &settings, const MardiniFormat &format,
 {
     const std::string device = settings.device ? settings.device : "auto";
     return format.on_cuda || device.rfind("cuda", 0) == 0 ||
-           (device == "auto" && engine.sees_card());
+           (device == "auto" && engine.sees_cuda());
 }
 
 /// A path as it is, or the file of a preset.

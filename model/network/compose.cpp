@@ -3,19 +3,17 @@
 
 namespace mardini {
 
-/// Logits lost by a candidate that would come from outside the picture.
-static constexpr double outside_penalty = 8;
-
-Tensor vanishing(const Pairs &pairs)
+Tensor residual_gate(const Pairs &pairs)
 {
     Tensor nearest = at::minimum(pairs.distance_before.abs(), pairs.distance_after.abs());
-    return (8 * nearest).clamp_max(1.0); // an eighth of a gap away it is whole
+    return (residual_gate_slope * nearest).clamp_max(1.0);
 }
 
-Tensor changed(const Tensor &before, const Tensor &after)
+Tensor change_mask(const Tensor &before, const Tensor &after)
 {
-    Tensor codes = 128 * (before - after).abs().amax(1, true);
-    return at::max_pool2d(codes / 2, {9, 9}, {1, 1}, {4, 4}).clamp_max(1.0);
+    constexpr int r = change_mask_radius, side = 2 * r + 1;
+    Tensor difference = change_mask_scale * (before - after).abs().amax(1, true);
+    return at::max_pool2d(difference, {side, side}, {1, 1}, {r, r}).clamp_max(1.0);
 }
 
 Tensor cross_fade(const Tensor &before, const Tensor &after, const Pairs &pairs)
@@ -29,7 +27,9 @@ std::pair<Tensor, Tensor> prior_logits(const Pairs &pairs)
     auto logit = [](const Tensor &distance) {
         Tensor s = distance.abs();
         // Beyond the pair (extrapolation) the farther frame keeps a small say.
-        return at::where(s < 1, (1 - s).clamp_min(1e-6), at::full_like(s, 0.02)).log();
+        return at::where(s < 1, (1 - s).clamp_min(least_prior),
+                         at::full_like(s, extrapolation_prior))
+            .log();
     };
     return {logit(pairs.distance_before), logit(pairs.distance_after)};
 }

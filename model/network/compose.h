@@ -13,14 +13,15 @@ struct Candidates {
                    ///< give
 };
 
-/// 1 far from the given frames, falling to 0 at one: what the residual and the noise are multiplied
-/// by, so that a masked frame whose time goes to a given frame's becomes that frame. (N,1,1,1)
-Tensor vanishing(const Pairs &pairs);
+/// Factor of the residual and of the uncertainty: 1 from an eighth of a gap on, 0 at a reference
+/// frame, so that a masked frame whose time goes to a reference frame's becomes that frame.
+/// (N,1,1,1)
+Tensor residual_gate(const Pairs &pairs);
 
-/// 0 where both given frames are equal all around, 1 where they differ by two codes of 8 bits or
-/// more: a still part beside motion comes out with its own code values. before, after (N,6,h,w) ->
+/// 0 where both reference frames are equal within four cells, 1 where they differ by two codes of 8
+/// bits or more. A still part of the picture keeps its code values. before, after (N,6,h,w) ->
 /// (N,1,h,w)
-Tensor changed(const Tensor &before, const Tensor &after);
+Tensor change_mask(const Tensor &before, const Tensor &after);
 
 /// Linear blend by time. (N,C,h,w)
 Tensor cross_fade(const Tensor &before, const Tensor &after, const Pairs &pairs);

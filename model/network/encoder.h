@@ -1,13 +1,11 @@
 // Given frames -> features at 1/4 and 1/8, and the global matches between two of them.
 #pragma once
 
+#include "base/constants.h"
 #include "network/blocks.h"
 #include "network/config.h"
 
 namespace mardini {
-
-/// Channels of a packed frame: 2x2 luma samples, Cb, Cr. See frame.h.
-constexpr int packed_channels = 6;
 
 /// What the networks know of a given frame. H, W: its luma size, multiples of 32.
 struct Features {

@@ -136,13 +136,14 @@ void NetworkImpl::finish(Output &o, const Tensor &before, const Tensor &after)
     Tensor still = (before.slice(1, 0, 4) - after.slice(1, 0, 4)).abs();
     const int64_t h = before.size(2), w = before.size(3);
     Finish f = generator->finish(o.composite, difference, still, resize(o.refined.hidden, h, w));
-    Tensor logits = c.prior + unpack_logits(f.visibility), vanish = vanishing(o.pairs);
+    Tensor logits = c.prior + unpack_logits(f.visibility), gate = residual_gate(o.pairs);
     o.weights = logits.softmax(1);
-    Tensor blend = cross_fade(before, after, o.pairs), moved = changed(before, after);
-    Tensor made = restore_detail(compose(c, logits) + vanish * f.residual, before, after, o.motion,
+    Tensor blend = cross_fade(before, after, o.pairs), mask = change_mask(before, after);
+    Tensor made = restore_detail(compose(c, logits) + gate * f.residual, before, after, o.motion,
                                  o.pairs, c, logits, detail);
-    o.frames = blend + moved * (made - blend);
-    o.uncertainty = moved * vanish * at::softplus(o.motion.uncertainty + f.uncertainty - 4);
+    o.frames = blend + mask * (made - blend);
+    o.uncertainty =
+        mask * gate * at::softplus(o.motion.uncertainty + f.uncertainty - uncertainty_shift);
 }
 
 } // namespace mardini

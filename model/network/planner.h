@@ -5,9 +5,6 @@
 
 namespace mardini {
 
-/// Candidates a pixel is composed of: two warped given frames, the same two unwarped.
-constexpr int num_candidates = 4;
-
 /// How masked frames lie to their two given frames, at one resolution. N masked frames.
 struct Motion {
     Tensor velocity;    ///< (N,2,h,w) float32, luma pixels a gap, order x y

@@ -1,6 +1,7 @@
 // From motion to pixels in one pass over bands of rows.
 #include "paint/cpu.h"
 
+#include "frame/pack.h"
 #include "simd/dispatch.h"
 
 #include <ATen/Parallel.h>
@@ -11,20 +12,11 @@
 
 namespace mardini {
 
-/// Logits lost by a candidate from outside the picture, as in compose.cpp.
-static constexpr float outside_penalty = 8;
-
-/// Channels of the head's input at most, and of its output.
-static constexpr int max_input = 96, num_output = packed_channels + 4 * num_candidates + 1;
-
-/// Rows beyond a band that take part: three 3x3 convolutions, and one of interpolation after them.
-static constexpr int64_t halo = 4;
+/// Channels of the head's input at most.
+static constexpr int max_input = 96;
 
 /// Bytes that the buffers of a band may take: they are to stay in the processor's caches.
-static constexpr int64_t band_bytes = 16 << 20;
-
-static constexpr int num_fields =
-    9; ///< displacement to a: x y, to b: x y, visibility 4, uncertainty
+static constexpr int64_t cache_bytes = 16 << 20;
 
 namespace {
 
@@ -51,14 +43,14 @@ struct Band {
     int64_t begin, rows;
     Kind kind;
     const std::vector<Plane> *packed[2];
-    float prior[2], vanish, fade, middle;
+    float prior[2], gate, fade, middle;
     int64_t input_channels;
-    bool bf16, has_extra, alone;
+    bool bf16, has_sampled, single_reference;
     void *input;
     const void *output;
     // Rows -1 .. rows of fields, -4 .. rows + 3 of differences; the first float of a row's margin
     // comes first.
-    std::vector<float> fields, differences, hidden, samples, logits, changes, moved, extra;
+    std::vector<float> fields, differences, hidden, samples, logits, changes, mask, sampled;
 
     static constexpr int64_t margin = 16;
 
@@ -73,12 +65,12 @@ struct Band {
     }
     float *field(int64_t row) const { return at(fields, row + 1, num_fields); }
     float *difference(int64_t row) const { return at(differences, row + 4, 1); }
-    float *hidden_row(int64_t row) const { return at(hidden, row, input_channels - 16); }
+    float *hidden_row(int64_t row) const { return at(hidden, row, input_channels - head_hidden); }
     float *sample(int64_t row) const { return at(samples, row, 12); }
     float *logit(int64_t row) const { return at(logits, row, 16); }
     float *change(int64_t row) const { return at(changes, row, 6); }
-    float *moved_at(int64_t row) const { return at(moved, row, 1); }
-    float *extra_row(int64_t row) const { return has_extra ? at(extra, row, 6) : nullptr; }
+    float *mask_row(int64_t row) const { return at(mask, row, 1); }
+    float *sampled_row(int64_t row) const { return has_sampled ? at(sampled, row, 6) : nullptr; }
 };
 
 /// Where a packed row's codes go before they are cut to the picture: two lines of luma, Cb, Cr.
@@ -91,16 +83,16 @@ struct PlaneLine {
     const Plane *a, *b;
     int64_t y, width;
     float fade, middle;
-    const float *field[10]; // displacement to a: x y, to b: x y, logits 4, change, moved
+    const float *field[10]; // displacement to a: x y, to b: x y, logits 4, change, mask
 };
 
 struct Kernel {
     void (*mix_rows)(const float *above, const float *below, float down, int64_t w, float *out);
     void (*resize_row)(const float *row, const Steps &steps, int64_t w, float *out);
     void (*difference_row)(const Band &band, int64_t y, float *out);
-    void (*moved_row)(const float *const rows[9], int64_t w, float *tmp, float *out);
+    void (*find_mask)(const float *const rows[9], int64_t w, float *tmp, float *out);
     void (*sample_row)(const Band &band, int64_t row);
-    double (*judge_row)(const Band &band, int64_t row);
+    double (*apply_head)(const Band &band, int64_t row);
     void (*store_row)(const Band &band, int64_t row, const Lines &lines);
     void (*plane_row)(const PlaneLine &line, uint8_t *out);
 };
@@ -114,115 +106,6 @@ const Kernel &kernel()
 }
 
 } // namespace
-
-// ---- planes to sample from ---------------------------------------------------------
-
-bool packed_is_whole(const MardiniFormat &f)
-{
-    return f.color == MARDINI_COLOR_GRAY ||
-           (f.color == MARDINI_COLOR_YUV && f.log2_chroma_width == 1 && f.log2_chroma_height == 1);
-}
-
-static Plane make_plane(Kind kind, int64_t height, int64_t width, float middle)
-{
-    Plane p;
-    p.kind = kind;
-    p.height = height;
-    p.width = width;
-    p.stride = width + 2 * Plane::margin + 16; // vectors read past the end of a line
-    p.scale = kind == Kind::F32 ? 1 : 1 / middle;
-    p.offset = kind == Kind::F32 ? 0 : -1;
-    const int64_t bytes = kind == Kind::U8 ? 1 : kind == Kind::U16 ? 2 : 4;
-    p.data = std::shared_ptr<uint8_t[]>(
-        new uint8_t[(height + 2 * Plane::margin) * p.stride * bytes + 64]);
-    return p;
-}
-
-/// Fill a plane, margins too, from `h` lines of `w` samples.
-template <class Sample>
-static void fill_plane(const Plane &p, const uint8_t *data, ptrdiff_t stride, int64_t h, int64_t w)
-{
-    const int64_t m = Plane::margin;
-    at::parallel_for(-m, p.height + m, 64, [&](int64_t begin, int64_t end) {
-        for (int64_t y = begin; y < end; y++) {
-            const Sample *from =
-                reinterpret_cast<const Sample *>(data + std::clamp<int64_t>(y, 0, h - 1) * stride);
-            Sample *line = reinterpret_cast<Sample *>(p.data.get()) + (y + m) * p.stride;
-            std::fill(line, line + m, from[0]);
-            std::memcpy(line + m, from, w * sizeof(Sample));
-            std::fill(line + m + w, line + p.stride, from[w - 1]);
-        }
-    });
-}
-
-static Plane copy_plane(const Geometry &g, const MardiniFrame &frame, int plane)
-{
-    const bool wide = g.format.depth > 8;
-    Plane p = make_plane(wide ? Kind::U16 : Kind::U8, g.padded_height(plane), g.padded_width(plane),
-                         static_cast<float>(1 << (g.format.depth - 1)));
-    auto fill = wide ? fill_plane<uint16_t> : fill_plane<uint8_t>;
-    fill(p, frame.data[plane], frame.stride[plane], g.plane_height(plane), g.plane_width(plane));
-    return p;
-}
-
-/// Rows of a plane of floats from row `first` on; the first and last also fill the margins above
-/// and below.
-static void copy_rows(const Plane &p, const Tensor &values, int64_t first)
-{
-    Tensor t = values.contiguous();
-    const int64_t m = Plane::margin, rows = t.size(2), w = p.width;
-    const float *from = t.data_ptr<float>();
-    const int64_t begin = first == 0 ? -m : 0, end = first + rows == p.height ? rows + m : rows;
-    at::parallel_for(begin, end, 64, [&](int64_t b, int64_t e) {
-        for (int64_t y = b; y < e; y++) {
-            const float *row = from + std::clamp<int64_t>(y, 0, rows - 1) * w;
-            float *line = reinterpret_cast<float *>(p.data.get()) + (first + y + m) * p.stride;
-            std::fill(line, line + m, row[0]);
-            std::memcpy(line + m, row, w * sizeof(float));
-            std::fill(line + m + w, line + p.stride, row[w - 1]);
-        }
-    });
-}
-
-/// A plane of nothing but the middle value: the chroma of gray.
-static Plane neutral_plane(const Geometry &g)
-{
-    const int middle = 1 << (g.format.depth - 1);
-    const bool wide = g.format.depth > 8;
-    Plane p = make_plane(wide ? Kind::U16 : Kind::U8, g.height / 2, g.width / 2,
-                         static_cast<float>(middle));
-    const int64_t samples = (p.height + 2 * Plane::margin) * p.stride;
-    if (wide)
-        std::fill_n(reinterpret_cast<uint16_t *>(p.data.get()), samples,
-                    static_cast<uint16_t>(middle));
-    else
-        std::fill_n(p.data.get(), samples, static_cast<uint8_t>(middle));
-    return p;
-}
-
-Pixels take_pixels(const Geometry &g, const MardiniFrame &frame)
-{
-    Pixels pixels;
-    if (packed_is_whole(g.format)) {
-        const bool gray = g.format.color == MARDINI_COLOR_GRAY;
-        pixels.packed.push_back(copy_plane(g, frame, 0));
-        for (int p = 1; p < 3; p++)
-            pixels.packed.push_back(gray ? neutral_plane(g) : copy_plane(g, frame, p));
-    } else {
-        pixels.packed.push_back(make_plane(Kind::F32, g.height, g.width, 1));
-        for (int c = 1; c < 3; c++)
-            pixels.packed.push_back(make_plane(Kind::F32, g.height / 2, g.width / 2, 1));
-        pack_bands(g, frame, [&](int64_t first, const Tensor &packed) {
-            copy_rows(pixels.packed[0], at::pixel_shuffle(packed.slice(1, 0, 4), 2), 2 * first);
-            for (int c = 1; c < 3; c++)
-                copy_rows(pixels.packed[c], packed.slice(1, 3 + c, 4 + c), first);
-        });
-    }
-    if (!packed_is_whole(g.format) || g.format.alpha)
-        for (int p = 0; p < g.num_planes; p++)
-            pixels.planes.push_back(copy_plane(g, frame, p));
-    return pixels;
-}
 
 // ---- the band ----------------------------------------------------------------------
 
@@ -266,41 +149,25 @@ struct Source {
     int64_t w;
 };
 
-Tensor fields_of(const Geometry &g, const PaintJob &p)
-{
-    const Motion &m = p.motion;
-    const double r = g.reduction;
-    return at::cat({r * p.distance_before * (m.velocity + m.bend.slice(1, 0, 2)),
-                    r * p.distance_after * (m.velocity + m.bend.slice(1, 2, 4)), m.visibility,
-                    m.uncertainty},
-                   1);
-}
-
-float prior_logit(float distance)
-{
-    const float s = std::abs(distance);
-    // Beyond the pair (extrapolation) the farther frame keeps a small say.
-    return std::log(s < 1 ? std::max(1 - s, 1e-6f) : 0.02f);
-}
-
-static Band make_band(const Geometry &g, const PaintJob &p, int64_t most_rows)
+static Band make_band(const Geometry &g, const PaintJob &p, const Pixels &before,
+                      const Pixels &after, int64_t most_rows)
 {
     Band b;
     b.h = g.height / 2;
     b.w = g.width / 2;
     b.pitch = b.w + 2 * Band::margin;
-    b.kind = p.before->packed[0].kind;
-    b.packed[0] = &p.before->packed;
-    b.packed[1] = &p.after->packed;
+    b.kind = before.packed[0].kind;
+    b.packed[0] = &before.packed;
+    b.packed[1] = &after.packed;
     b.prior[0] = prior_logit(p.distance_before);
     b.prior[1] = prior_logit(p.distance_after);
-    b.vanish = p.vanish;
-    b.fade = std::clamp(-p.distance_before, 0.0f, 1.0f);
+    b.gate = p.residual_gate;
+    b.fade = fade(p);
     b.middle = static_cast<float>(1 << (g.format.depth - 1));
-    b.input_channels = 16 + p.hidden.size(1);
-    b.bf16 = p.dtype == torch::kBFloat16;
-    b.has_extra = p.extra.defined();
-    b.alone = p.alone;
+    b.input_channels = head_hidden + p.hidden.size(1);
+    b.bf16 = p.head_type == torch::kBFloat16;
+    b.has_sampled = p.sampled_residual.defined();
+    b.single_reference = p.single_reference;
     TORCH_CHECK(b.input_channels <= max_input, "The output head takes ", b.input_channels,
                 " channels; at most ", max_input, " are possible.");
     auto buffer = [&](std::vector<float> &v, int64_t rows, int64_t channels) {
@@ -308,18 +175,18 @@ static Band make_band(const Geometry &g, const PaintJob &p, int64_t most_rows)
     };
     buffer(b.fields, most_rows + 2, num_fields);
     buffer(b.differences, most_rows + 8, 1);
-    buffer(b.hidden, most_rows, b.input_channels - 16);
+    buffer(b.hidden, most_rows, b.input_channels - head_hidden);
     buffer(b.samples, most_rows, 12);
     buffer(b.logits, most_rows, 16);
     buffer(b.changes, most_rows, 6);
-    buffer(b.moved, most_rows, 1);
-    if (b.has_extra)
-        buffer(b.extra, most_rows, 6);
+    buffer(b.mask, most_rows, 1);
+    if (b.has_sampled)
+        buffer(b.sampled, most_rows, 6);
     return b;
 }
 
-/// Enlarge the fields and find what moved, then sample both frames: the head's input.
-static void sample_band(Band &b, const Source &fields, const Source &hidden, const Source *extra)
+/// Enlarge the fields, find the change mask, then sample both frames: the head's input.
+static void sample_band(Band &b, const Source &fields, const Source &hidden, const Source *sampled)
 {
     at::parallel_for(-4, b.rows + 4, 8, [&](int64_t from, int64_t to) {
         for (int64_t row = from; row < to; row++) {
@@ -337,8 +204,8 @@ static void sample_band(Band &b, const Source &fields, const Source &hidden, con
             if (row < 0 || row >= b.rows)
                 continue;
             hidden.read(y, b.hidden_row(row), b.pitch);
-            if (extra)
-                extra->read(y, b.extra_row(row), b.pitch);
+            if (sampled)
+                sampled->read(y, b.sampled_row(row), b.pitch);
         }
     });
     at::parallel_for(0, b.rows, 4, [&](int64_t from, int64_t to) {
@@ -347,10 +214,10 @@ static void sample_band(Band &b, const Source &fields, const Source &hidden, con
             const float *rows[9];
             for (int i = 0; i < 9; i++)
                 rows[i] = b.difference(row + i - 4);
-            if (b.alone)
-                std::fill_n(b.moved_at(row), b.w, 1.0f);
+            if (b.single_reference)
+                std::fill_n(b.mask_row(row), b.w, 1.0f);
             else
-                kernel().moved_row(rows, b.w, tmp.data() + Band::margin, b.moved_at(row));
+                kernel().find_mask(rows, b.w, tmp.data() + Band::margin, b.mask_row(row));
             kernel().sample_row(b, row);
         }
     });
@@ -387,7 +254,7 @@ public:
         for (int k = 0; k < 4; k++)
             pool_luma(b_.logits, 16, 4 * k, y, values + (4 + k) * pitch_);
         change(y, values + 8 * pitch_, values + 9 * pitch_);
-        resize(&Band::moved_at, 0, y, values + 9 * pitch_);
+        resize(&Band::mask_row, 0, y, values + 9 * pitch_);
         return line;
     }
 
@@ -472,8 +339,9 @@ private:
 };
 
 /// Lines of plane `plane` that packed rows [first, first + count) of the frame cover.
-static void store_plane_lines(const Geometry &g, const Band &b, const PaintJob &p, int plane,
-                              int64_t first, int64_t count, const MardiniFrame &out)
+static void store_plane_lines(const Geometry &g, const Band &b, const Plane &before,
+                              const Plane &after, int plane, int64_t first, int64_t count,
+                              const MardiniFrame &out)
 {
     const PlaneReader reader(g, b, plane);
     const int64_t begin = first * reader.height() / b.h;
@@ -483,8 +351,7 @@ static void store_plane_lines(const Geometry &g, const Band &b, const PaintJob &
         std::vector<float> values(10 * reader.pitch());
         std::vector<uint8_t> codes((reader.width() + 32) * bytes);
         for (int64_t y = from; y < to; y++) {
-            const PlaneLine line =
-                reader.read(p.before->planes[plane], p.after->planes[plane], y, values.data());
+            const PlaneLine line = reader.read(before, after, y, values.data());
             kernel().plane_row(line, codes.data());
             std::memcpy(out.data[plane] + y * out.stride[plane], codes.data(), width);
         }
@@ -523,71 +390,64 @@ static int64_t bytes_of_row(int64_t w, int64_t hidden_channels)
 
 static int64_t rows_of_band(int64_t w, int64_t hidden_channels, int64_t bytes)
 {
-    const int64_t rows = (bytes ? bytes : band_bytes) / bytes_of_row(w, hidden_channels) / 4 * 4;
+    const int64_t rows = (bytes ? bytes : cache_bytes) / bytes_of_row(w, hidden_channels) / 4 * 4;
     return std::clamp<int64_t>(rows, bytes ? 4 : 32, 256);
 }
 
 int64_t bytes_of_bands(const Geometry &g, int64_t hidden_channels, int64_t bytes)
 {
     const int64_t w = g.width / 2,
-                  rows = std::min(rows_of_band(w, hidden_channels, bytes) + 2 * halo, g.height / 2);
+                  rows = std::min(rows_of_band(w, hidden_channels, bytes) + 2 * head_halo,
+                                  g.height / 2);
     return rows * bytes_of_row(w, hidden_channels);
 }
 
-int64_t bytes_of_pixels(const Geometry &g)
-{
-    const int64_t bytes = g.format.depth > 8 ? 2 : 1;
-    const bool whole = packed_is_whole(g.format);
-    int64_t sum = g.height * g.width * 3 / 2 * (whole ? bytes : 4);
-    for (int p = 0; p < g.num_planes && (!whole || g.format.alpha); p++)
-        sum += g.padded_height(p) * g.padded_width(p) * bytes;
-    return sum;
-}
-
-float paint(const Geometry &g, const PaintJob &p, const MardiniFrame &out, Profile &profile)
+float paint(const Geometry &g, const PaintJob &p, const Pixels &before, const Pixels &after,
+            int64_t band_bytes, const MardiniFrame &out, Profile &profile)
 {
     const int64_t h = g.height / 2, w = g.width / 2;
     // Whole lines of 4:1:0's chroma, which take two packed rows each.
     const int64_t unit = g.format.log2_chroma_height == 2 ? 2 : 1;
     const int64_t shown = (g.format.height + 1) / 2, visible = (shown + unit - 1) / unit * unit;
-    const int64_t band_rows = rows_of_band(w, p.hidden.size(1), p.band_bytes);
+    const int64_t band_rows = rows_of_band(w, p.hidden.size(1), band_bytes);
     const bool whole = packed_is_whole(g.format);
-    Band b = make_band(g, p, std::min(band_rows + 2 * halo, h));
-    const Source fields(fields_of(g, p), h, w), hidden(p.hidden, h, w);
-    std::unique_ptr<Source> extra;
-    if (p.extra.defined())
-        extra = std::make_unique<Source>(p.extra, h, w);
-    double certainty = 0;
+    Band b = make_band(g, p, before, after, std::min(band_rows + 2 * head_halo, h));
+    const Source fields(displacement_fields(p, g.reduction), h, w), hidden(p.hidden, h, w);
+    std::unique_ptr<Source> sampled;
+    if (p.sampled_residual.defined())
+        sampled = std::make_unique<Source>(p.sampled_residual, h, w);
+    double total = 0;
     for (int64_t start = 0; start < visible; start += band_rows) {
         const int64_t end = std::min(start + band_rows, visible), count = end - start;
-        b.begin = std::max<int64_t>(start - halo, 0);
-        b.rows = std::min(end + halo, h) - b.begin;
+        b.begin = std::max<int64_t>(start - head_halo, 0);
+        b.rows = std::min(end + head_halo, h) - b.begin;
         Profile::Timer sample_timer(profile, Stage::Sample);
-        Tensor input = at::empty({1, b.input_channels, b.rows, w}, torch::TensorOptions(p.dtype),
-                                 at::MemoryFormat::ChannelsLast);
+        Tensor input = at::empty({1, b.input_channels, b.rows, w},
+                                 torch::TensorOptions(p.head_type), at::MemoryFormat::ChannelsLast);
         b.input = input.data_ptr();
-        sample_band(b, fields, hidden, extra.get());
+        sample_band(b, fields, hidden, sampled.get());
         sample_timer.stop();
 
         Profile::Timer head_timer(profile, Stage::Head);
-        Tensor output = p.head(input).to(p.dtype).contiguous(at::MemoryFormat::ChannelsLast);
+        Tensor output = p.head(input).to(p.head_type).contiguous(at::MemoryFormat::ChannelsLast);
         head_timer.stop();
         b.output = output.data_ptr();
 
         Profile::Timer store_timer(profile, Stage::Store);
-        std::vector<double> sure(b.rows); // by row: the sum is the same whoever made which
+        std::vector<double> confidence(b.rows); // by row: the sum does not depend on the threads
         at::parallel_for(0, b.rows, 4, [&](int64_t from, int64_t to) {
             for (int64_t row = from; row < to; row++)
-                sure[row] = kernel().judge_row(b, row);
+                confidence[row] = kernel().apply_head(b, row);
         });
         for (int64_t y = start; y < std::min(end, shown); y++)
-            certainty += sure[y - b.begin];
+            total += confidence[y - b.begin];
         if (whole)
             store_packed_rows(g, b, start, count, out);
         for (int plane = whole ? g.num_planes - g.format.alpha : 0; plane < g.num_planes; plane++)
-            store_plane_lines(g, b, p, plane, start, count, out);
+            store_plane_lines(g, b, before.planes[plane], after.planes[plane], plane, start, count,
+                              out);
     }
-    return static_cast<float>(certainty / static_cast<double>(shown * w));
+    return static_cast<float>(total / static_cast<double>(shown * w));
 }
 
 } // namespace mardini

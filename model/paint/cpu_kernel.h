@@ -1,4 +1,4 @@
-// The inner loops of fused.cpp, written once over the vectors of vectors.h, which comes first.
+// The inner loops of cpu.cpp, written once over the vectors of vectors.h, which comes first.
 // Included by it several times, each time in a namespace of its own with other instructions
 // allowed.
 //
@@ -7,11 +7,10 @@
 
 // ---- samples -------------------------------------------------------------------
 
-/// Cubic weights of the four samples around a position, `t` beyond the second; Keys' kernel with a
-/// = -0.75.
+/// Cubic weights of the four samples around a position, `t` beyond the second.
 INLINE void cubic(vf t, vf w[4])
 {
-    const float a = -0.75f;
+    const float a = cubic_a;
     vf s = 1.0f - t, t1 = t + 1.0f, s1 = s + 1.0f;
     w[0] = ((a * t1 - 5 * a) * t1 + 8 * a) * t1 - 4 * a;
     w[1] = ((a + 2) * t - (a + 3)) * t * t + 1.0f;
@@ -192,13 +191,13 @@ INLINE void difference_row(const Band &b, int64_t y, float *out, Kind kind)
             vf d = a[i] - c[i];
             most = highest(most, d < 0 ? -d : d);
         }
-        store(out + x, 64.0f * most); // half the codes of 8 bits
+        store(out + x, change_mask_scale * most);
     }
 }
 
-/// Largest within four rows and columns around, at most 1. The rows' margins hold zeros; tmp has
-/// them too.
-static void moved_row(const float *const rows[9], int64_t w, float *tmp, float *out)
+/// The change mask: largest difference within four rows and columns, at most 1. The rows' margins
+/// hold zeros; tmp has them too.
+static void find_mask(const float *const rows[9], int64_t w, float *tmp, float *out)
 {
     for (int64_t x = 0; x < w; x += LANES) {
         vf most = load(rows[0] + x);
@@ -246,20 +245,20 @@ INLINE void put_input(const Band &b, int64_t row, int64_t x, const vf *channels)
 
 INLINE void get_output(const Band &b, int64_t row, int64_t x, vf *channels)
 {
-    const int64_t first = (row * b.w + x) * num_output, bytes = b.bf16 ? 2 : 4;
+    const int64_t first = (row * b.w + x) * num_head_outputs, bytes = b.bf16 ? 2 : 4;
     const uint8_t *from = static_cast<const uint8_t *>(b.output) + first * bytes;
     vi pixel;
     for (int i = 0; i < LANES; i++)
-        pixel[i] = i * num_output * static_cast<int32_t>(bytes);
+        pixel[i] = i * num_head_outputs * static_cast<int32_t>(bytes);
     if (!b.bf16) {
-        for (int c = 0; c < num_output; c++)
+        for (int c = 0; c < num_head_outputs; c++)
             channels[c] = (vf)GATHER(from + 4 * c, pixel);
         return;
     }
-    for (int c = 0; c < num_output; c += 2) {
+    for (int c = 0; c < num_head_outputs; c += 2) {
         // A word holds two channels; the last one comes with the one before it, not to read past
         // the end.
-        const int odd = c + 1 == num_output, begin = c - odd;
+        const int odd = c + 1 == num_head_outputs, begin = c - odd;
         vu word = (vu)GATHER(from + 2 * begin, pixel);
         vu bits[2] = {FIRST(2, 0) ? word & 0xffff0000 : word << 16,
                       FIRST(2, 0) ? word << 16 : word & 0xffff0000};
@@ -313,9 +312,9 @@ INLINE void sample_row(const Band &b, int64_t row, Kind kind)
                 store(samples + (4 + s) * pitch + x, c);
                 softmax(l);
                 in[s] = l[0] * a + l[1] * c + l[2] * still_a[s] + l[3] * still_b[s];
-                in[6 + s] = a - c;
+                in[head_difference + s] = a - c;
                 vf d = still_a[s] - still_b[s];
-                in[12 + s] = d < 0 ? -d : d;
+                in[head_still + s] = d < 0 ? -d : d;
             }
         }
         softmax(coarse);
@@ -331,38 +330,37 @@ INLINE void sample_row(const Band &b, int64_t row, Kind kind)
             store(samples + (10 + c) * pitch + x, d);
             in[4 + c] = coarse[0] * a + coarse[1] * d + coarse[2] * still_a[4 + c] +
                         coarse[3] * still_b[4 + c];
-            in[10 + c] = a - d;
+            in[head_difference + 4 + c] = a - d;
         }
-        for (int64_t c = 16; c < b.input_channels; c++)
-            in[c] = load(hidden + (c - 16) * pitch + x);
+        for (int64_t c = head_hidden; c < b.input_channels; c++)
+            in[c] = load(hidden + (c - head_hidden) * pitch + x);
         put_input(b, row, x, in);
     }
 }
 
-/// Apply the head's output to packed row `row`: its logits and change take the place of what was
-/// there.
-/// @return sum over the row of how sure the network is
-static double judge_row(const Band &b, int64_t row)
+/// Apply the head's output to packed row `row`: add its logits, keep its change.
+/// @return sum of the confidence over the row
+static double apply_head(const Band &b, int64_t row)
 {
-    const float *uncertainty = b.field(row) + 8 * b.pitch, *moved = b.moved_at(row),
-                *extra = b.extra_row(row);
+    const float *uncertainty = b.field(row) + 8 * b.pitch, *mask = b.mask_row(row),
+                *sampled = b.sampled_row(row);
     float *logits = b.logit(row), *change = b.change(row);
     vf sum = {};
     for (int64_t x = 0; x < b.w; x += LANES) {
-        vf out[num_output];
+        vf out[num_head_outputs];
         get_output(b, row, x, out);
         for (int c = 0; c < 6; c++) {
-            vf d = b.vanish * out[c];
-            if (extra)
-                d += load(extra + c * b.pitch + x);
+            vf d = b.gate * out[c];
+            if (sampled)
+                d += load(sampled + c * b.pitch + x);
             store(change + c * b.pitch + x, d);
         }
         for (int c = 0; c < 16; c++)
-            store(logits + c * b.pitch + x, load(logits + c * b.pitch + x) + out[6 + c]);
-        vf u = b.vanish * softplus(load(uncertainty + x) + out[22] - 4.0f) * load(moved + x);
-        sum +=
-            1.0f /
-            (1.0f + 16.0f * u); // half as sure where an error of eight codes of 8 bits is expected
+            store(logits + c * b.pitch + x, load(logits + c * b.pitch + x) + out[head_logits + c]);
+        vf u = b.gate *
+               softplus(load(uncertainty + x) + out[head_uncertainty] - uncertainty_shift) *
+               load(mask + x);
+        sum += 1.0f / (1.0f + confidence_scale * u);
     }
     double total = 0;
     for (int i = 0; i < LANES; i++)
@@ -376,9 +374,9 @@ INLINE void store_row(const Band &b, int64_t row, const Lines &lines, Kind kind)
     const int64_t y = b.begin + row, pitch = b.pitch;
     const bool wide = kind == Kind::U16;
     const float *samples = b.sample(row), *logits = b.logit(row), *change = b.change(row),
-                *moved = b.moved_at(row);
+                *mask = b.mask_row(row);
     for (int64_t x = 0; x < b.w; x += LANES) {
-        vf still_a[6], still_b[6], made[6], coarse[4] = {};
+        vf still_a[6], still_b[6], mixed[6], coarse[4] = {};
         load_packed(*b.packed[0], y, x, kind, still_a);
         load_packed(*b.packed[1], y, x, kind, still_b);
         for (int s = 0; s < 4; s++) {
@@ -388,22 +386,22 @@ INLINE void store_row(const Band &b, int64_t row, const Lines &lines, Kind kind)
                 coarse[k] += 0.25f * l[k];
             }
             softmax(l);
-            made[s] = l[0] * load(samples + s * pitch + x) +
-                      l[1] * load(samples + (4 + s) * pitch + x) + l[2] * still_a[s] +
-                      l[3] * still_b[s];
+            mixed[s] = l[0] * load(samples + s * pitch + x) +
+                       l[1] * load(samples + (4 + s) * pitch + x) + l[2] * still_a[s] +
+                       l[3] * still_b[s];
         }
         softmax(coarse);
         for (int c = 0; c < 2; c++)
-            made[4 + c] = coarse[0] * load(samples + (8 + c) * pitch + x) +
-                          coarse[1] * load(samples + (10 + c) * pitch + x) +
-                          coarse[2] * still_a[4 + c] + coarse[3] * still_b[4 + c];
-        vf share = load(moved + x);
+            mixed[4 + c] = coarse[0] * load(samples + (8 + c) * pitch + x) +
+                           coarse[1] * load(samples + (10 + c) * pitch + x) +
+                           coarse[2] * still_a[4 + c] + coarse[3] * still_b[4 + c];
+        vf share = load(mask + x);
         vi out[6];
         for (int c = 0; c < 6; c++) {
             // a + s (b - a): equal pixels stay equal whatever the rounding.
             vf blend = still_a[c] + b.fade * (still_b[c] - still_a[c]);
             out[c] =
-                codes(blend + share * (made[c] + load(change + c * pitch + x) - blend), b.middle);
+                codes(blend + share * (mixed[c] + load(change + c * pitch + x) - blend), b.middle);
         }
         const int bytes = wide ? 2 : 1;
         store_pairs(lines.at[0] + 2 * x * bytes, out[0], out[1], wide);
@@ -428,11 +426,11 @@ INLINE void plane_row(const PlaneLine &p, uint8_t *out, Kind kind)
         softmax(l);
         vf still_a = load_samples(p.a->at(p.y, x), kind) * p.a->scale + p.a->offset;
         vf still_b = load_samples(p.b->at(p.y, x), kind) * p.b->scale + p.b->offset;
-        vf made = l[0] * a + l[1] * b + l[2] * still_a + l[3] * still_b + load(p.field[8] + x);
+        vf mixed = l[0] * a + l[1] * b + l[2] * still_a + l[3] * still_b + load(p.field[8] + x);
         vf blend = still_a + p.fade * (still_b - still_a);
         const bool wide = kind == Kind::U16;
         store_codes(out + x * (wide ? 2 : 1),
-                    codes(blend + load(p.field[9] + x) * (made - blend), p.middle), wide);
+                    codes(blend + load(p.field[9] + x) * (mixed - blend), p.middle), wide);
     }
 }
 
@@ -478,5 +476,5 @@ static void plane_any(const PlaneLine &p, uint8_t *out)
         plane_row(p, out, Kind::U8);
 }
 
-static const Kernel kernel = {mix_rows,   resize_row, difference_any, moved_row,
-                              sample_any, judge_row,  store_any,      plane_any};
+static const Kernel kernel = {mix_rows,   resize_row, difference_any, find_mask,
+                              sample_any, apply_head, store_any,      plane_any};

@@ -1,5 +1,7 @@
-// Given frames on a CUDA device, and masked frames painted there.
+// The painter for a CUDA device by our own kernels.
 #include "paint/cuda.h"
+
+#include "base/constants.h"
 
 #include "config.h"
 
@@ -8,16 +10,13 @@
 
 namespace mardini {
 
-/// Rows beyond a band that take part: three 3x3 convolutions, and one of interpolation after them.
-static constexpr int64_t halo = 4;
-
-/// Bands are not made smaller than this when memory is short: the halo would be most of the work.
+/// Least packed rows of a band when memory is short: below, the halo would be most of the work.
 static constexpr int64_t smallest_band = 32;
 
-/// Lines of our own copies start here, so that a warp's loads are whole.
+/// Alignment of the lines of our own copies, bytes: a warp's loads are whole.
 static constexpr int64_t line_alignment = 256;
 
-/// Frames that may wait for their way back to the host, and that may be on their way to the card.
+/// Frames that may be on their way back to the host, and to the device.
 static constexpr int num_down = 3, num_up = 2;
 static_assert(num_down + num_up <= Device::num_slots);
 
@@ -36,28 +35,38 @@ CudaPainter::CudaPainter(const Geometry &geometry, std::unique_ptr<Device> devic
 CudaPainter::~CudaPainter()
 {
     abandon();
-    for (const Slot &slot : up_) // a pinned buffer is not to go while it is read
+    for (const Slot &slot : up_) // a pinned buffer must outlive the copy from it
         wait_for(slot);
 }
 
-CudaPainter::Turn::Turn(CudaPainter &painter) : painter_(painter)
-{
-    painter_.abandon(); // a turn that failed may have left some
-    painter_.device_->begin();
-}
-
-CudaPainter::Turn::~Turn()
-{
-    try {
-        painter_.device_->end();
-    } catch (const std::exception &) {
-        // What broke the order breaks the next call too, which says so.
+class CudaPainter::Order : public StreamOrder {
+public:
+    explicit Order(CudaPainter &painter) : painter_(painter)
+    {
+        painter_.abandon();
+        painter_.device_->begin();
     }
+    ~Order() override
+    {
+        try {
+            painter_.device_->end();
+        } catch (const std::exception &) {
+            // The next call meets the same error and reports it.
+        }
+    }
+
+private:
+    CudaPainter &painter_;
+};
+
+std::unique_ptr<Painter::StreamOrder> CudaPainter::order_streams()
+{
+    return std::make_unique<Order>(*this);
 }
 
 // ---- planes in memory --------------------------------------------------------------
 
-/// Planes that the caller has: interleaved chroma is one.
+/// Planes in the caller's memory: interleaved chroma is one.
 int CudaPainter::num_stored() const
 {
     return geometry_.format.interleaved ? 2 : geometry_.num_planes;
@@ -84,7 +93,7 @@ Lines CudaPainter::lines(const MardiniFrame &frame, int stored) const
             static_cast<size_t>(geometry_.plane_height(stored))};
 }
 
-/// Room for a frame on the card.
+/// Memory for a frame on the device.
 MardiniFrame CudaPainter::arrange(Tensor *memory) const
 {
     MardiniFrame frame{};
@@ -138,19 +147,20 @@ std::shared_ptr<uint8_t> CudaPainter::pinned(int64_t bytes) const
 
 // ---- frames in -----------------------------------------------------------------------
 
-CudaFrame CudaPainter::take(const MardiniFrame &frame)
+void CudaPainter::add(int64_t id, const MardiniFrame &frame)
 {
-    CudaFrame taken;
+    Reference taken;
     if (geometry_.format.on_cuda && device_->shares_memory()) {
-        taken.planes = views_of(frame);
-        return taken;
+        references_[id] = {{}, views_of(frame), {}, {}};
+        return;
     }
     const MardiniFrame own = arrange(&taken.memory);
     taken.planes = views_of(own);
     if (geometry_.format.on_cuda) {
         for (int i = 0; i < num_stored(); i++)
             device_->copy_in(lines(own, i), lines(frame, i));
-        return taken;
+        references_[id] = std::move(taken);
+        return;
     }
     Slot &slot = up_[next_up_++ % up_.size()];
     if (!slot.pinned)
@@ -161,10 +171,22 @@ CudaFrame CudaPainter::take(const MardiniFrame &frame)
             std::memcpy(slot.pinned.get() + (own.data[i] - own.data[0]) + y * own.stride[i],
                         frame.data[i] + y * frame.stride[i], line_bytes(i));
     device_->upload(slot.number, own.data[0], slot.pinned.get(), num_bytes(own));
-    return taken;
+    references_[id] = std::move(taken);
 }
 
-Tensor CudaPainter::packed(const CudaFrame &frame, int reduction) const
+void CudaPainter::drop(int64_t id)
+{
+    references_.erase(id);
+}
+
+void CudaPainter::retain(const std::vector<int64_t> &ids)
+{
+    for (auto &[id, reference] : references_)
+        if (std::find(ids.begin(), ids.end(), id) == ids.end())
+            reference.luma = reference.chroma = Tensor();
+}
+
+Tensor CudaPainter::packed(const Reference &reference, int reduction) const
 {
     const MardiniFormat &f = geometry_.format;
     const int64_t h = geometry_.height / 2 / reduction, w = geometry_.width / 2 / reduction;
@@ -172,7 +194,7 @@ Tensor CudaPainter::packed(const CudaFrame &frame, int reduction) const
         at::empty({1, packed_channels, h, w}, torch::TensorOptions(place_).dtype(torch::kFloat32));
     Packing p{};
     for (int i = 0; i < (f.color == MARDINI_COLOR_GRAY ? 1 : 3); i++)
-        p.plane[i] = frame.planes[i];
+        p.plane[i] = reference.planes[i];
     p.is_gbr = f.color == MARDINI_COLOR_GBR;
     p.log2_chroma_width = f.log2_chroma_width;
     p.log2_chroma_height = f.log2_chroma_height;
@@ -184,36 +206,37 @@ Tensor CudaPainter::packed(const CudaFrame &frame, int reduction) const
     return out;
 }
 
-Tensor CudaPainter::pack(const CudaFrame &frame)
+Tensor CudaPainter::motion_input(int64_t id)
 {
-    return packed(frame, geometry_.reduction);
+    return packed(references_.at(id), geometry_.reduction);
 }
 
 // ---- frames out ----------------------------------------------------------------------
 
-/// What pixels of a frame are taken from: its own planes if they are 4:2:0, else the packed frame.
-void CudaPainter::find_sources(CudaFrame &frame, View sources[3]) const
+/// The planes that pixels are sampled from: the frame's own if 4:2:0 or gray, else the packed
+/// frame's.
+void CudaPainter::find_sources(Reference &reference, View sources[3]) const
 {
     if (packed_is_whole(geometry_.format)) {
-        sources[0] = frame.planes[0];
+        sources[0] = reference.planes[0];
         for (int c = 1; c < 3; c++) // gray has none
-            sources[c] = geometry_.format.color == MARDINI_COLOR_GRAY ? View{} : frame.planes[c];
+            sources[c] =
+                geometry_.format.color == MARDINI_COLOR_GRAY ? View{} : reference.planes[c];
         return;
     }
-    if (!frame.luma.defined()) {
-        Tensor whole = packed(frame, 1);
-        frame.luma = at::pixel_shuffle(whole.slice(1, 0, 4), 2).contiguous()[0][0];
-        frame.chroma = whole.slice(1, 4, 6).contiguous()[0];
+    if (!reference.luma.defined()) {
+        Tensor whole = packed(reference, 1);
+        reference.luma = at::pixel_shuffle(whole.slice(1, 0, 4), 2).contiguous()[0][0];
+        reference.chroma = whole.slice(1, 4, 6).contiguous()[0];
     }
-    sources[0] = view_of_values(frame.luma);
+    sources[0] = view_of_values(reference.luma);
     for (int c = 1; c < 3; c++)
-        sources[c] = view_of_values(frame.chroma[c - 1]);
+        sources[c] = view_of_values(reference.chroma[c - 1]);
 }
 
-/// Lines of the planes that packed rows [start, end) of the frame cover, but those that finish()
-/// stored.
-void CudaPainter::paint_planes(const CudaPaintJob &scene, const CudaFrame &before,
-                               const CudaFrame &after, const std::vector<View> &out, int64_t start,
+/// Lines that packed rows [start, end) cover, of the planes that the packed frame does not hold.
+void CudaPainter::paint_planes(const CudaPaintJob &s, const Reference &before,
+                               const Reference &after, const std::vector<View> &out, int64_t start,
                                int64_t end) const
 {
     using namespace luma_weights;
@@ -222,15 +245,14 @@ void CudaPainter::paint_planes(const CudaPaintJob &scene, const CudaFrame &befor
     const int num_colors = geometry_.num_planes - f.alpha;
     for (int plane = packed_is_whole(f) ? num_colors : 0; plane < geometry_.num_planes; plane++) {
         CudaPlaneJob p{};
-        p.scene = scene;
+        p.job = s;
         p.before = before.planes[plane];
         p.after = after.planes[plane];
         p.out = out[plane];
         p.height = static_cast<int32_t>(geometry_.padded_height(plane));
         p.width = static_cast<int32_t>(geometry_.padded_width(plane));
-        p.begin = static_cast<int32_t>(start * p.height / scene.h);
-        p.end =
-            static_cast<int32_t>(std::min(end * p.height / scene.h, geometry_.plane_height(plane)));
+        p.begin = static_cast<int32_t>(start * p.height / s.h);
+        p.end = static_cast<int32_t>(std::min(end * p.height / s.h, geometry_.plane_height(plane)));
         p.chroma = geometry_.is_chroma(plane) ? plane : 0;
         p.is_alpha = plane >= num_colors;
         if (f.color == MARDINI_COLOR_GBR && !p.is_alpha) {
@@ -241,61 +263,24 @@ void CudaPainter::paint_planes(const CudaPaintJob &scene, const CudaFrame &befor
     }
 }
 
-/// @return a number on the card: how sure the network is
-Tensor CudaPainter::paint_bands(CudaFrame &before, CudaFrame &after, const PaintJob &p,
-                                const std::vector<View> &out) const
+/// The bands of one frame, whose maps of the whole frame are known.
+void CudaPainter::paint_bands(const PaintJob &job, CudaPaintJob s, const std::vector<View> &out,
+                              int64_t visible) const
 {
-    const MardiniFormat &f = geometry_.format;
-    const int64_t h = geometry_.height / 2, w = geometry_.width / 2;
-    // Whole lines of 4:1:0's chroma, which take two packed rows each.
-    const int64_t unit = f.log2_chroma_height == 2 ? 2 : 1,
-                  visible = (f.height + 2 * unit - 1) / (2 * unit) * unit;
+    const Reference &before = references_.at(job.before), &after = references_.at(job.after);
     const auto floats = torch::TensorOptions(place_).dtype(torch::kFloat32);
-    const bool whole = packed_is_whole(f), needs_changes = !whole || f.alpha;
+    const bool needs_changes = !packed_is_whole(geometry_.format) || geometry_.format.alpha;
     auto data = [](const Tensor &t) { return t.defined() ? t.data_ptr<float>() : nullptr; };
-    auto enlarged = [&](const Tensor &t) {
-        return resize(t.to(torch::kFloat32), h, w).contiguous();
-    };
-
-    CudaPaintJob s{};
-    find_sources(before, s.before);
-    find_sources(after, s.after);
-    for (int c = 0; whole && c < (f.color == MARDINI_COLOR_GRAY ? 1 : 3); c++)
-        s.out[c] = out[c];
-    s.h = static_cast<int32_t>(h);
-    s.w = static_cast<int32_t>(w);
-    s.hidden_channels = static_cast<int32_t>(p.hidden.size(1));
-    s.is_bf16 = p.dtype == torch::kBFloat16;
-    s.prior[0] = prior_logit(p.distance_before);
-    s.prior[1] = prior_logit(p.distance_after);
-    s.vanish = p.vanish;
-    s.fade = std::clamp(-p.distance_before, 0.0f, 1.0f);
-    const Tensor fields = enlarged(fields_of(geometry_, p)), hidden = enlarged(p.hidden);
-    const Tensor extra = p.extra.defined() ? enlarged(p.extra) : Tensor();
-    const Tensor difference = at::empty({1, 1, h, w}, floats),
-                 sure = at::empty({visible, w}, floats);
-    device_->difference(s, data(difference));
-    // Largest within four rows and columns around.
-    const Tensor moved = p.alone
-                             ? at::ones_like(difference)
-                             : at::max_pool2d(at::max_pool2d(difference, {9, 1}, {1, 1}, {4, 0}),
-                                              {1, 9}, {1, 1}, {0, 4})
-                                   .clamp_max(1);
-    s.fields = data(fields);
-    s.hidden = data(hidden);
-    s.extra = data(extra);
-    s.moved = data(moved);
-    s.sure = data(sure);
-
+    const int64_t h = s.h, w = s.w;
     for (int64_t start = 0; start < visible; start += band_rows_) {
         const int64_t end = std::min(start + band_rows_, visible),
-                      begin = std::max<int64_t>(start - halo, 0);
-        const int64_t rows = std::min(end + halo, h) - begin;
+                      begin = std::max<int64_t>(start - head_halo, 0);
+        const int64_t rows = std::min(end + head_halo, h) - begin;
         const Tensor samples = at::empty({12, rows, w}, floats),
                      logits = at::empty({16, rows, w}, floats);
         const Tensor changes = needs_changes ? at::empty({6, rows, w}, floats) : Tensor();
-        const Tensor input = at::empty({1, 16 + s.hidden_channels, rows, w}, floats.dtype(p.dtype),
-                                       at::MemoryFormat::ChannelsLast);
+        const Tensor input = at::empty({1, head_hidden + s.hidden_channels, rows, w},
+                                       floats.dtype(job.head_type), at::MemoryFormat::ChannelsLast);
         s.begin = static_cast<int32_t>(begin);
         s.rows = static_cast<int32_t>(rows);
         s.first = static_cast<int32_t>(start);
@@ -305,17 +290,87 @@ Tensor CudaPainter::paint_bands(CudaFrame &before, CudaFrame &after, const Paint
         s.changes = data(changes);
         s.input = input.data_ptr();
         device_->sample(s);
-        const Tensor output = p.head(input).to(p.dtype).contiguous(at::MemoryFormat::ChannelsLast);
+        const Tensor output =
+            job.head(input).to(job.head_type).contiguous(at::MemoryFormat::ChannelsLast);
         s.output = output.data_ptr();
         device_->finish(s);
         if (needs_changes)
             paint_planes(s, before, after, out, start, end);
     }
-    return sure.slice(0, 0, (f.height + 1) / 2).mean();
 }
 
-void CudaPainter::paint(CudaFrame &before, CudaFrame &after, const PaintJob &painting,
-                        const MardiniFrame &out)
+/// @return the frame's confidence, a number on the device
+Tensor CudaPainter::paint_frame(const PaintJob &job, const std::vector<View> &out)
+{
+    const MardiniFormat &f = geometry_.format;
+    const int64_t h = geometry_.height / 2, w = geometry_.width / 2;
+    // Whole lines of 4:1:0's chroma, which take two packed rows each.
+    const int64_t unit = f.log2_chroma_height == 2 ? 2 : 1,
+                  visible = (f.height + 2 * unit - 1) / (2 * unit) * unit;
+    const auto floats = torch::TensorOptions(place_).dtype(torch::kFloat32);
+    const bool whole = packed_is_whole(f);
+    auto data = [](const Tensor &t) { return t.defined() ? t.data_ptr<float>() : nullptr; };
+    auto enlarged = [&](const Tensor &t) {
+        return resize(t.to(torch::kFloat32), h, w).contiguous();
+    };
+
+    CudaPaintJob s{};
+    find_sources(references_.at(job.before), s.before);
+    find_sources(references_.at(job.after), s.after);
+    for (int c = 0; whole && c < (f.color == MARDINI_COLOR_GRAY ? 1 : 3); c++)
+        s.out[c] = out[c];
+    s.h = static_cast<int32_t>(h);
+    s.w = static_cast<int32_t>(w);
+    s.hidden_channels = static_cast<int32_t>(job.hidden.size(1));
+    s.is_bf16 = job.head_type == torch::kBFloat16;
+    s.prior[0] = prior_logit(job.distance_before);
+    s.prior[1] = prior_logit(job.distance_after);
+    s.residual_gate = job.residual_gate;
+    s.fade = fade(job);
+    const Tensor fields = enlarged(displacement_fields(job, geometry_.reduction)),
+                 hidden = enlarged(job.hidden);
+    const Tensor sampled =
+        job.sampled_residual.defined() ? enlarged(job.sampled_residual) : Tensor();
+    const Tensor difference = at::empty({1, 1, h, w}, floats),
+                 confidence = at::empty({visible, w}, floats);
+    device_->difference(s, data(difference));
+    constexpr int r = change_mask_radius, side = 2 * r + 1;
+    const Tensor mask = job.single_reference
+                            ? at::ones_like(difference)
+                            : at::max_pool2d(at::max_pool2d(difference, {side, 1}, {1, 1}, {r, 0}),
+                                             {1, side}, {1, 1}, {0, r})
+                                  .clamp_max(1);
+    s.fields = data(fields);
+    s.hidden = data(hidden);
+    s.sampled_residual = data(sampled);
+    s.mask = data(mask);
+    s.confidence = data(confidence);
+    paint_bands(job, s, out, visible);
+    return confidence.slice(0, 0, (f.height + 1) / 2).mean();
+}
+
+Tensor CudaPainter::paint_or_shrink(const PaintJob &job, const std::vector<View> &out)
+{
+    const int64_t rows_before = band_rows_;
+    Tensor confidence;
+    while (!confidence.defined()) {
+        try {
+            confidence = paint_frame(job, out);
+        } catch (const c10::OutOfMemoryError &) {
+            if (band_rows_ <= smallest_band)
+                throw;
+            band_rows_ = std::max(smallest_band, band_rows_ / 2 / 4 * 4);
+        }
+    }
+    if (band_rows_ < rows_before && !has_warned_) {
+        has_warned_ = true;
+        warn("The device's memory is short: frames are synthesized in bands of " +
+             std::to_string(2 * band_rows_) + " lines, which takes longer.");
+    }
+    return confidence;
+}
+
+void CudaPainter::paint(const PaintJob &job, const MardiniFrame &out, float *confidence)
 {
     const bool in_place = geometry_.format.on_cuda && device_->shares_memory();
     Slot &slot = down_[in_place ? 0 : next_down_++ % down_.size()];
@@ -325,22 +380,8 @@ void CudaPainter::paint(CudaFrame &before, CudaFrame &after, const PaintJob &pai
         slot.staging = arrange(&slot.memory);
         target = slot.staging;
     }
-    const int64_t rows_before = band_rows_;
-    for (;;) {
-        try {
-            sure_.push_back(paint_bands(before, after, painting, views_of(target)));
-            break;
-        } catch (const c10::OutOfMemoryError &) {
-            if (band_rows_ <= smallest_band)
-                throw;
-            band_rows_ = std::max(smallest_band, band_rows_ / 2 / 4 * 4);
-        }
-    }
-    if (band_rows_ < rows_before && !has_warned_) {
-        has_warned_ = true;
-        warn("The card's memory is short: frames are painted in bands of " +
-             std::to_string(2 * band_rows_) + " lines, which takes longer.");
-    }
+    confidence_.push_back(paint_or_shrink(job, views_of(target)));
+    confidence_to_.push_back(confidence);
     if (in_place)
         return;
     if (geometry_.format.on_cuda) {
@@ -355,7 +396,7 @@ void CudaPainter::paint(CudaFrame &before, CudaFrame &after, const PaintJob &pai
     slot.is_busy = true;
 }
 
-/// Bring what was downloaded to the caller's planes.
+/// Copy a finished download to the caller's planes.
 void CudaPainter::collect(Slot &slot)
 {
     if (!slot.is_busy)
@@ -370,17 +411,18 @@ void CudaPainter::collect(Slot &slot)
     slot.is_busy = false;
 }
 
-std::vector<float> CudaPainter::finish()
+void CudaPainter::finish()
 {
     for (size_t i = 0; i < down_.size(); i++) // the oldest first
         collect(down_[(next_down_ + i) % down_.size()]);
-    std::vector<float> sure;
-    if (!sure_.empty()) {
-        const Tensor all = at::stack(sure_).cpu();
-        sure.assign(all.data_ptr<float>(), all.data_ptr<float>() + all.numel());
+    if (!confidence_.empty()) {
+        const Tensor all = at::stack(confidence_).cpu();
+        for (size_t i = 0; i < confidence_to_.size(); i++)
+            if (confidence_to_[i])
+                *confidence_to_[i] = all.data_ptr<float>()[i];
     }
-    sure_.clear();
-    return sure;
+    confidence_.clear();
+    confidence_to_.clear();
 }
 
 void CudaPainter::wait_for(const Slot &slot) noexcept
@@ -399,10 +441,11 @@ void CudaPainter::abandon() noexcept
             wait_for(slot);
         slot.is_busy = false;
     }
-    sure_.clear();
+    confidence_.clear();
+    confidence_to_.clear();
 }
 
-int card_of(void *context)
+int cuda_index_of(void *context)
 {
 #if MARDINI_HAVE_KERNELS
     return device_of(context);

@@ -1,7 +1,7 @@
 // Clips that are never trained on, scored while a run goes, and a contact sheet of them.
 #include "train/held.h"
 
-#include "frame/frame.h"
+#include "frame/pack.h"
 #include "train/losses.h"
 
 #include <torch/torch.h>

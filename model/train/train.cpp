@@ -178,7 +178,7 @@ static Bridge bridge_of(Network &network, const Batch &batch, const Output &outp
     Tensor given = batch.given.select(1, 0).repeat_interleave(batch.masked.size(1), 0);
     Tensor velocity =
         resize(examples(network, batch).motion.flatten(0, 1), given.size(2), given.size(3));
-    return bridge_alone(given, 2 * given.size(2), 2 * given.size(3), motion_alone(velocity),
+    return bridge_of_single_reference(given, 2 * given.size(2), 2 * given.size(3), motion_of_velocity(velocity),
                         output.pairs, network->generator->hidden_channels());
 }
 

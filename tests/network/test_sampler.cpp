@@ -133,7 +133,7 @@ TEST_CASE("of one given frame it is known which pixels it does not show")
     auto bridge = [&](double time, int64_t height = 128, int64_t width = 192) {
         const Pairs pairs = make_pairs(torch::zeros({1, 1}),
                                        torch::full({1, 1}, time, torch::kFloat32), torch::kCPU);
-        return bridge_alone(given, height, width, motion_alone(velocity), pairs, 12);
+        return bridge_of_single_reference(given, height, width, motion_of_velocity(velocity), pairs, 12);
     };
     const Bridge still = bridge(8);
     CHECK((still.estimate - given).abs().max().item<double>() < 1e-5);
@@ -172,7 +172,7 @@ TEST_CASE("a camera is put in the place of the sampled one")
     const int64_t height = 130, width = 250; // the rest of 144 and 280 is padding
     auto steered = [&](int camera) {
         SampledMotion d = sampled;
-        steer(d, camera, 2, height, width);
+        set_camera(d, camera, 2, height, width);
         return d.velocity;
     };
     CHECK(torch::equal(steered(MARDINI_CAMERA_SAMPLED), sampled.velocity));

@@ -28,7 +28,8 @@ double seconds(const std::function<void()> &body)
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-/// Two given frames and seven made ones, 8 bits 4:2:0, planar; on the card or in host memory.
+/// Two reference frames and seven masked ones, 8 bits 4:2:0, planar; on the device or in host
+/// memory.
 struct Clip {
     Clip(int width, int height, bool on_cuda) : width(width), height(height)
     {
@@ -59,8 +60,8 @@ struct Clip {
     Tensor memory;
 };
 
-/// Seconds a made frame of 8x slow motion: one given frame in, seven out, again and again. Below 0:
-/// refused.
+/// Seconds a synthesized frame of 8x slow motion: a reference frame in, seven frames out, repeated.
+/// Below 0: refused.
 double measure(const std::string &model, int width, int height, bool on_cuda, int steps)
 {
     const Clip clip(width, height, on_cuda);
@@ -98,8 +99,8 @@ double measure(const std::string &model, int width, int height, bool on_cuda, in
             out[i] = clip.at(2 + i), masked[i] = (i + 1) / 8.0, keys[i] = i;
         const int64_t ids[] = {next - 2, next - 1};
         const double times[] = {0, 1};
-        float sure[7];
-        const MardiniWindow window = {2, ids, times, 7, masked, keys, out, sure};
+        float confidence[7];
+        const MardiniWindow window = {2, ids, times, 7, masked, keys, out, confidence};
         failed |= f->make(engine, &window, 1) < 0;
         f->drop_frame(engine, next - 2);
     };
@@ -165,7 +166,7 @@ int main(int argc, char **argv)
                 for (int steps : {0, 1}) {
                     const double time = measure(path, w, h, on_cuda, steps);
                     std::printf("| %s | %dx%d | %s | %d | ", name.c_str(), w, h,
-                                on_cuda ? "on the card" : "in host memory", steps);
+                                on_cuda ? "on the device" : "in host memory", steps);
                     if (time < 0)
                         std::printf("refused | |\n");
                     else

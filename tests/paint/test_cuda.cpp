@@ -1,5 +1,5 @@
-// The library on a CUDA device against itself on the processor. Every case needs a card and nvcc's
-// kernels; where there is none it is skipped. test_card.cpp runs the same arithmetic without one.
+// The library on a CUDA device against itself on the processor. Without a device or nvcc's kernels
+// the cases are skipped; test_cuda_host.cpp runs the same arithmetic on the processor.
 #include "engine_abi.h"
 
 #include "config.h"
@@ -29,13 +29,13 @@ const char *missing()
     return torch::cuda::is_available() ? nullptr : "this LibTorch sees no CUDA device";
 }
 
-#define NEEDS_CARD()                                                                               \
+#define NEEDS_CUDA()                                                                               \
     do {                                                                                           \
         if (const char *why = missing())                                                           \
             SKIP_TEST(why);                                                                        \
     } while (0)
 
-/// Frames of one layout in one piece of memory, on the host or a card.
+/// Frames of one layout in one piece of memory, on the host or a CUDA device.
 struct Frames {
     Frames(const MardiniFormat &f, int count, const torch::Device &device = torch::kCPU) : format(f)
     {
@@ -110,21 +110,21 @@ int difference(const Frames &a, const Frames &b)
     return (words(a) - words(b)).abs().max().item<int>() >> a.format.shift;
 }
 
-constexpr int num_made = 5;
+constexpr int num_masked = 5;
 
 struct Result {
     Frames out;
-    std::vector<float> sure;
+    std::vector<float> confidence;
     std::string said;
 };
 
-/// Five frames between two given ones, and one of another call.
+/// Five frames between two reference frames.
 Result make(const char *device, const Frames &given, int precision = MARDINI_PRECISION_FP32,
             void *context = nullptr, void *stream = nullptr, const MardiniFrame *frames = nullptr,
-            const MardiniFrame *made = nullptr)
+            const MardiniFrame *synthesized = nullptr)
 {
-    Result r{Frames(given.format, num_made, given.memory.device()), std::vector<float>(num_made),
-             ""};
+    Result r{Frames(given.format, num_masked, given.memory.device()),
+             std::vector<float>(num_masked), ""};
     MardiniSettings s{};
     s.device = device;
     s.precision = precision;
@@ -142,16 +142,17 @@ Result make(const char *device, const Frames &given, int precision = MARDINI_PRE
         &engine, &s, files::source_file("model/weights/nano.safetensors").c_str(), &given.format);
     INFO(r.said);
     REQUIRE(opened == 0);
-    MardiniFrame out[num_made];
+    MardiniFrame out[num_masked];
     for (int64_t i = 0; i < 2; i++) {
         const MardiniFrame frame = frames ? frames[i] : given.at(static_cast<int>(i));
         CHECK(f->add_frame(engine, i, &frame) == 0);
     }
-    for (int i = 0; i < num_made; i++)
-        out[i] = made ? made[i] : r.out.at(i);
-    const int64_t ids[] = {0, 1}, keys[num_made] = {0, 1, 2, 3, 4};
-    const double times[] = {0, 1}, masked[num_made] = {0.125, 0.25, 0.5, 0.625, 0.9};
-    const MardiniWindow window = {2, ids, times, num_made, masked, keys, out, r.sure.data()};
+    for (int i = 0; i < num_masked; i++)
+        out[i] = synthesized ? synthesized[i] : r.out.at(i);
+    const int64_t ids[] = {0, 1}, keys[num_masked] = {0, 1, 2, 3, 4};
+    const double times[] = {0, 1}, masked[num_masked] = {0.125, 0.25, 0.5, 0.625, 0.9};
+    const MardiniWindow window = {2,      ids,  times, num_masked,
+                                  masked, keys, out,   r.confidence.data()};
     CHECK(f->make(engine, &window, 1) == 0);
     f->close(engine);
     CHECK(r.said == "");
@@ -194,9 +195,9 @@ MardiniFormat on_cuda(MardiniFormat f, bool is_interleaved)
 
 } // namespace
 
-TEST_CASE("a card makes the processor's frames, in every format", "[cuda]")
+TEST_CASE("a CUDA device makes the processor's frames, in every format", "[cuda]")
 {
-    NEEDS_CARD();
+    NEEDS_CUDA();
     for (const MardiniFormat &f : {format(190, 131, MARDINI_COLOR_YUV, 0, 8, 1, 1),
                                    format(96, 64, MARDINI_COLOR_YUV, 1, 10, 1, 1),
                                    format(97, 65, MARDINI_COLOR_GRAY, 0, 8, 0, 0),
@@ -206,18 +207,18 @@ TEST_CASE("a card makes the processor's frames, in every format", "[cuda]")
                                    format(640, 432, MARDINI_COLOR_YUV, 0, 16, 1, 1)}) {
         Frames given(f, 2);
         given.draw(6);
-        const Result cpu = make("cpu", given), card = make("cuda", given);
+        const Result cpu = make("cpu", given), cuda = make("cuda", given);
         INFO(f.width << "x" << f.height << ", color " << f.color << ", depth " << f.depth);
         // Sums in another order: displacements differ by some hundredths of a pixel.
-        CHECK(difference(card.out, cpu.out) <= std::max(2, (2 << f.depth) / 256));
-        for (int i = 0; i < num_made; i++)
-            CHECK(card.sure[i] == Approx(cpu.sure[i]).margin(0.01));
+        CHECK(difference(cuda.out, cpu.out) <= std::max(2, (2 << f.depth) / 256));
+        for (int i = 0; i < num_masked; i++)
+            CHECK(cuda.confidence[i] == Approx(cpu.confidence[i]).margin(0.01));
     }
 }
 
-TEST_CASE("a card makes the same frames again, in bfloat16 about those of float32", "[cuda]")
+TEST_CASE("a CUDA device makes the same frames again, in bfloat16 about those of float32", "[cuda]")
 {
-    NEEDS_CARD();
+    NEEDS_CUDA();
     Frames given(format(320, 240, MARDINI_COLOR_YUV, 0, 8, 1, 1), 2);
     given.draw(9);
     const Result first = make("cuda", given), again = make("cuda", given);
@@ -231,9 +232,9 @@ TEST_CASE("a card makes the same frames again, in bfloat16 about those of float3
     CHECK(error < 1);
 }
 
-TEST_CASE("frames that stay on the card come out as those of the host", "[cuda]")
+TEST_CASE("frames that stay on the device come out as those of the host", "[cuda]")
 {
-    NEEDS_CARD();
+    NEEDS_CUDA();
     for (int depth : {8, 10}) {
         for (bool is_interleaved : {false, true}) {
             const MardiniFormat f =
@@ -249,7 +250,8 @@ TEST_CASE("frames that stay on the card come out as those of the host", "[cuda]"
             planar.draw(5);
             const Result host = make("cuda", planar);
             INFO("depth " << depth << ", interleaved " << is_interleaved);
-            CHECK(there.sure[2] == Approx(host.sure[2]).margin(is_interleaved ? 1e-3 : 1e-6));
+            CHECK(there.confidence[2] ==
+                  Approx(host.confidence[2]).margin(is_interleaved ? 1e-3 : 1e-6));
             if (!is_interleaved)
                 CHECK(difference(there.out, host.out) == 0);
         }
@@ -258,11 +260,11 @@ TEST_CASE("frames that stay on the card come out as those of the host", "[cuda]"
 
 TEST_CASE("frames of another context and of streams that lag are waited for", "[cuda]")
 {
-    NEEDS_CARD();
+    NEEDS_CUDA();
     const Driver driver;
     REQUIRE(driver.library);
     const MardiniFormat f = on_cuda(format(640, 360, MARDINI_COLOR_YUV, 0, 8, 1, 1), true);
-    Frames drawn(f, 2), staged(f, num_made), expected_in(f, 2, torch::kCUDA);
+    Frames drawn(f, 2), staged(f, num_masked), expected_in(f, 2, torch::kCUDA);
     drawn.draw(5);
     expected_in.memory.copy_(drawn.memory);
     Result expected = make("cuda", expected_in);
@@ -291,20 +293,20 @@ TEST_CASE("frames of another context and of streams that lag are waited for", "[
             REQUIRE(driver.up(in, drawn.memory.data_ptr(), in_bytes, stream) == 0);
             REQUIRE(driver.pop(&popped) == 0);
 
-            MardiniFrame given[2], made[num_made];
+            MardiniFrame given[2], synthesized[num_masked];
             for (int i = 0; i < 2; i++)
                 given[i] = drawn.at(i, reinterpret_cast<uint8_t *>(in));
-            for (int i = 0; i < num_made; i++)
-                made[i] = staged.at(i, reinterpret_cast<uint8_t *>(out));
+            for (int i = 0; i < num_masked; i++)
+                synthesized[i] = staged.at(i, reinterpret_cast<uint8_t *>(out));
             const Result r =
-                make("cuda", drawn, MARDINI_PRECISION_FP32, context, stream, given, made);
+                make("cuda", drawn, MARDINI_PRECISION_FP32, context, stream, given, synthesized);
             REQUIRE(driver.push(context) == 0);
             REQUIRE(driver.down(staged.memory.data_ptr(), out, out_bytes, stream) == 0);
             REQUIRE(driver.synchronize(stream) == 0);
             REQUIRE(driver.pop(&popped) == 0);
             INFO("primary context " << (context == primary) << ", own stream " << has_stream);
             int most = 0; // the bytes between lines are nobody's
-            for (int i = 0; i < num_made; i++)
+            for (int i = 0; i < num_masked; i++)
                 for (size_t p = 0; p < staged.widths.size(); p++)
                     for (int64_t y = 0; y < staged.heights[p]; y++)
                         for (int64_t x = 0; x < staged.widths[p]; x++)
@@ -318,12 +320,12 @@ TEST_CASE("frames of another context and of streams that lag are waited for", "[
     CHECK(driver.destroy(other) == 0);
 }
 
-TEST_CASE("two contexts share a card, and a device that is not there is refused", "[cuda]")
+TEST_CASE("two contexts share a device, and a device that is not there is refused", "[cuda]")
 {
-    NEEDS_CARD();
+    NEEDS_CUDA();
     Frames given(format(128, 96, MARDINI_COLOR_YUV, 0, 8, 1, 1), 2);
     given.draw(4);
-    const Result alone = make("cuda", given);
+    const Result single = make("cuda", given);
     const MardiniEngineFunctions *f = mardini_engine();
     MardiniSettings s{};
     s.device = "cuda:0";
@@ -333,7 +335,7 @@ TEST_CASE("two contexts share a card, and a device that is not there is refused"
                     &given.format) == 0);
     const MardiniFrame frame = given.at(0);
     CHECK(f->add_frame(other, 7, &frame) == 0);
-    CHECK(difference(make("cuda", given).out, alone.out) == 0);
+    CHECK(difference(make("cuda", given).out, single.out) == 0);
     f->close(other);
 
     s.device = "cuda:63";

@@ -18,7 +18,7 @@ void check(cudaError_t result, const char *what)
 {
     if (result == cudaSuccess)
         return;
-    cudaGetLastError(); // an error that is told is not to be found again by LibTorch
+    cudaGetLastError(); // else LibTorch would report it again
     throw Error(result == cudaErrorMemoryAllocation ? ENOMEM : EIO,
                 text("CUDA failed to %s: %s.", what, cudaGetErrorString(result)));
 }
@@ -35,7 +35,7 @@ void check(CUresult result, const char *what)
 #define SYMBOL(name) SYMBOL_TEXT(name)
 #define DRIVER_FUNCTION(name) decltype(&::name) name = find<decltype(&::name)>(SYMBOL(name))
 
-/// The driver's functions that the runtime has no words for.
+/// The driver's functions that the runtime lacks.
 struct Driver {
     template <class Function>
     static Function find(const char *name)
@@ -86,7 +86,7 @@ class CudaDevice : public Device {
 public:
     CudaDevice(int index, void *stream) : index_(index), stream_(static_cast<CUstream>(stream)) {}
 
-    /// Apart from the constructor: what a failure leaves behind is the destructor's to clean up.
+    /// Apart from the constructor, so that the destructor cleans up after a failure.
     void open(void *context)
     {
         check(cudaSetDevice(index_), "choose the device");
@@ -133,22 +133,22 @@ public:
 
     bool multiplies_bf16() const override { return multiplies_bf16_; }
 
-    void pack(const Packing &packing) override { check(pack_on_card(packing), "start a kernel"); }
-    void difference(const CudaPaintJob &scene, float *out) override
+    void pack(const Packing &packing) override { check(pack_on_device(packing), "start a kernel"); }
+    void difference(const CudaPaintJob &job, float *out) override
     {
-        check(difference_on_card(scene, out), "start a kernel");
+        check(difference_on_device(job, out), "start a kernel");
     }
-    void sample(const CudaPaintJob &scene) override
+    void sample(const CudaPaintJob &job) override
     {
-        check(sample_on_card(scene), "start a kernel");
+        check(sample_on_device(job), "start a kernel");
     }
-    void finish(const CudaPaintJob &scene) override
+    void finish(const CudaPaintJob &job) override
     {
-        check(finish_on_card(scene), "start a kernel");
+        check(finish_on_device(job), "start a kernel");
     }
     void plane(const CudaPlaneJob &plane) override
     {
-        check(plane_on_card(plane), "start a kernel");
+        check(plane_on_device(plane), "start a kernel");
     }
 
     void *allocate_pinned(size_t bytes) override
@@ -163,7 +163,7 @@ public:
     void upload(int slot, void *to, const void *pinned, size_t bytes) override
     {
         check(cudaMemcpyAsync(to, pinned, bytes, cudaMemcpyHostToDevice, nullptr),
-              "copy to the card");
+              "copy to the device");
         check(cudaEventRecord(copied_[slot], nullptr), "record an event");
     }
 
@@ -172,7 +172,7 @@ public:
         check(cudaEventRecord(computed_, nullptr), "record an event");
         check(cudaStreamWaitEvent(copies_, computed_, 0), "wait for an event");
         check(cudaMemcpyAsync(pinned, from, bytes, cudaMemcpyDeviceToHost, copies_),
-              "copy from the card");
+              "copy from the device");
         check(cudaEventRecord(copied_[slot], copies_), "record an event");
     }
 
@@ -240,7 +240,7 @@ private:
     CUcontext primary_ = nullptr,
               caller_ = nullptr;                 // both NULL: the caller has no context of its own
     CUstream stream_;                            // the caller's
-    CUevent callers_ = nullptr, ours_ = nullptr; // what the caller queued; what we did
+    CUevent callers_ = nullptr, ours_ = nullptr; // at the end of the caller's work, of ours
     cudaStream_t copies_ = nullptr;              // of downloads
     cudaEvent_t computed_ = nullptr, copied_[num_slots] = {};
 };

@@ -1,6 +1,5 @@
-// What a CUDA device does for the painter (card.h) beside LibTorch: our kernels, copies, order with
-// the caller's work. Knows no LibTorch; nothing here needs CUDA's headers. A test has a device of
-// its own, made of loops.
+// A CUDA device as the painter (cuda.h) uses it beside LibTorch: kernels, copies, order with the
+// caller's work. Needs neither LibTorch nor CUDA's headers. A test implements it by loops.
 #pragma once
 
 #include "paint/cuda/pixel.h"
@@ -27,44 +26,44 @@ public:
 
     // One call of pixel.h for every sample or cell.
     virtual void pack(const Packing &packing) = 0;
-    virtual void difference(const CudaPaintJob &scene, float *out) = 0; ///< out (h,w)
-    virtual void sample(const CudaPaintJob &scene) = 0;
-    virtual void finish(const CudaPaintJob &scene) = 0;
+    virtual void difference(const CudaPaintJob &job, float *out) = 0; ///< out (h,w)
+    virtual void sample(const CudaPaintJob &job) = 0;
+    virtual void finish(const CudaPaintJob &job) = 0;
     virtual void plane(const CudaPlaneJob &plane) = 0;
 
-    /// Host memory that copies need not pass through another buffer for.
+    /// Page-locked host memory.
     virtual void *allocate_pinned(size_t bytes) = 0;
     virtual void free_pinned(void *memory) = 0;
 
     static constexpr int num_slots = 8;
-    /// Copy from pinned memory, before what is queued after it.
+    /// Copy from pinned memory, before the work queued later.
     virtual void upload(int slot, void *to, const void *pinned, size_t bytes) = 0;
-    /// Copy to pinned memory what is queued so far, beside what is queued after it.
+    /// Copy to pinned memory, after the work queued so far, beside the work queued later.
     virtual void download(int slot, void *pinned, const void *from, size_t bytes) = 0;
     /// Block until the slot's last copy is done.
     virtual void wait(int slot) = 0;
 
     /// Whether kernels can read and write the caller's frames where they are.
     virtual bool shares_memory() const = 0;
-    /// If not: copies between the caller's frames and our memory, on the card.
+    /// If not: copies between the caller's frames and our memory, on the device.
     virtual void copy_in(const Lines &to, const Lines &callers) = 0;
     virtual void copy_out(const Lines &callers, const Lines &from) = 0;
 
-    /// Before frames of the caller's are touched: what it queued on its stream comes first.
+    /// Before frames of the caller's are touched: our work waits for its stream.
     virtual void begin() = 0;
-    /// After: what it queues next comes after what was queued here.
+    /// After: its stream waits for our work.
     virtual void end() = 0;
 };
 
-/// Which device a context of the caller's is on.
+/// Index of the device that a context of the caller's is on.
 ///   context  CUcontext, current on no thread or on this one
 int device_of(void *context);
 
 /// Open device `index`.
-///   context  CUcontext that the caller's frames belong to; NULL: the device's primary one, or
-///   there are no such frames stream   CUstream of that context that orders them; NULL: its default
-///   stream why      receives the reason if NULL is returned: this program or the driver cannot run
-///   our kernels there
+///   context  CUcontext of the caller's frames; NULL: the device's primary one, or frames on the
+///            host
+///   stream   CUstream of that context that orders them; NULL: its default stream
+///   why      receives the reason if NULL is returned: our kernels cannot run on the device
 std::unique_ptr<Device> open_device(int index, void *context, void *stream, std::string *why);
 
 } // namespace mardini

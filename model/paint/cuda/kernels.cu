@@ -1,4 +1,4 @@
-// pixel.h on the card: one thread a sample or a packed cell.
+// pixel.h on a CUDA device: one thread a sample or a packed cell.
 #include "paint/cuda/kernels.h"
 
 namespace mardini {
@@ -57,31 +57,31 @@ const dim3 block(block_width, block_height);
 
 } // namespace
 
-cudaError_t pack_on_card(const Packing &p)
+cudaError_t pack_on_device(const Packing &p)
 {
     pack_kernel<<<grid(p.h, p.w, 6), block>>>(p);
     return cudaGetLastError();
 }
 
-cudaError_t difference_on_card(const CudaPaintJob &s, float *out)
+cudaError_t difference_on_device(const CudaPaintJob &s, float *out)
 {
     difference_kernel<<<grid(s.h, s.w), block>>>(s, out);
     return cudaGetLastError();
 }
 
-cudaError_t sample_on_card(const CudaPaintJob &s)
+cudaError_t sample_on_device(const CudaPaintJob &s)
 {
     sample_kernel<<<grid(s.rows, s.w), block>>>(s);
     return cudaGetLastError();
 }
 
-cudaError_t finish_on_card(const CudaPaintJob &s)
+cudaError_t finish_on_device(const CudaPaintJob &s)
 {
     finish_kernel<<<grid(s.rows, s.w), block>>>(s);
     return cudaGetLastError();
 }
 
-cudaError_t plane_on_card(const CudaPlaneJob &p)
+cudaError_t plane_on_device(const CudaPlaneJob &p)
 {
     if (p.end <= p.begin)
         return cudaSuccess;

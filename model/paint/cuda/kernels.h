@@ -1,5 +1,5 @@
-// The kernels, queued on the default stream, which is LibTorch's too. Each returns what the launch
-// said.
+// The kernels, queued on the default stream, which is LibTorch's too. Each returns the result of
+// the launch.
 #pragma once
 
 #include "paint/cuda/pixel.h"
@@ -8,11 +8,11 @@
 
 namespace mardini {
 
-cudaError_t pack_on_card(const Packing &packing);
-cudaError_t difference_on_card(const CudaPaintJob &scene, float *out); ///< out (h,w)
-cudaError_t sample_on_card(const CudaPaintJob &scene);
-cudaError_t finish_on_card(const CudaPaintJob &scene);
-cudaError_t plane_on_card(const CudaPlaneJob &plane);
+cudaError_t pack_on_device(const Packing &packing);
+cudaError_t difference_on_device(const CudaPaintJob &job, float *out); ///< out (h,w)
+cudaError_t sample_on_device(const CudaPaintJob &job);
+cudaError_t finish_on_device(const CudaPaintJob &job);
+cudaError_t plane_on_device(const CudaPlaneJob &plane);
 
 /// Success if the current device can run them: the driver is new enough and there is code for its
 /// architecture.

@@ -1,9 +1,10 @@
-// What is computed for one sample on a card: the arithmetic of frame.cpp and fused_kernel.h, sample
-// by sample. Plain functions that know no LibTorch: kernels.cu runs them on the card; a test runs
-// them on the processor and holds them to paint().
+// The arithmetic of pack.cpp and cpu_kernel.h for one sample. Plain functions without LibTorch:
+// kernels.cu runs them on a CUDA device, a test on the processor.
 //
-// Frame planes in, packed tensors out; and motion in, frame planes out.
+// Frame planes in, packed tensors out; motion in, frame planes out.
 #pragma once
+
+#include "base/constants.h"
 
 #include <math.h>
 #include <stdint.h>
@@ -45,23 +46,23 @@ struct CudaPaintJob {
     int32_t h, w, begin, rows;
     int32_t first, last; ///< rows of the frame that are stored
     int32_t hidden_channels, is_bf16;
-    float prior[2], vanish, fade;
+    float prior[2], residual_gate, fade;
     const float
         *fields; ///< (9,h,w) displacement to before: x y, to after: x y; visibility 4; uncertainty
-    const float *moved;  ///< (h,w) 0 where both frames are equal all around, up to 1
-    const float *hidden; ///< (hidden_channels,h,w)
-    const float *extra;  ///< (6,h,w) or NULL: added to the change
-    void *input;         ///< (rows,w,16+hidden_channels), the output head's
-    const void *output;  ///< (rows,w,23), the output head's
-    float *samples;      ///< (12,rows,w)
-    float *logits;       ///< (16,rows,w)
-    float *changes;      ///< (6,rows,w) or NULL if no plane needs them
-    float *sure;         ///< (last row of the frame,w)
+    const float *mask;             ///< (h,w) change_mask() of compose.h
+    const float *hidden;           ///< (hidden_channels,h,w)
+    const float *sampled_residual; ///< (6,h,w) or NULL: added to the change
+    void *input;                   ///< (rows,w,head_hidden+hidden_channels), the output head's
+    const void *output;            ///< (rows,w,num_head_outputs), the output head's
+    float *samples;                ///< (12,rows,w)
+    float *logits;                 ///< (16,rows,w)
+    float *changes;                ///< (6,rows,w) or NULL if no plane needs them
+    float *confidence;             ///< (last row of the frame,w)
 };
 
 /// One plane that the packed frame does not hold as stored.
 struct CudaPlaneJob {
-    CudaPaintJob scene;
+    CudaPaintJob job;
     View before, after, out;
     int32_t height, width; ///< padded
     int32_t begin, end;    ///< rows to store
@@ -105,11 +106,10 @@ ON_DEVICE void put(const View &p, int32_t y, int32_t x, float v)
         *at = static_cast<uint8_t>(code);
 }
 
-/// Cubic weights of the four samples around a position, `t` beyond the second; Keys' kernel with a
-/// = -0.75.
+/// Cubic weights of the four samples around a position, `t` beyond the second.
 ON_DEVICE void cubic(float t, float w[4])
 {
-    const float a = -0.75f, s = 1 - t, t1 = t + 1, s1 = s + 1;
+    const float a = cubic_a, s = 1 - t, t1 = t + 1, s1 = s + 1;
     w[0] = ((a * t1 - 5 * a) * t1 + 8 * a) * t1 - 4 * a;
     w[1] = ((a + 2) * t - (a + 3)) * t * t + 1;
     w[2] = ((a + 2) * s - (a + 3)) * s * s + 1;
@@ -158,9 +158,11 @@ ON_DEVICE float luma_at(const Packing &p, int32_t y, int32_t x)
 {
     if (!p.is_gbr)
         return value(p.plane[0], y, x);
-    // BT.601, as frame.h
-    return 0.587f * value(p.plane[0], y, x) + 0.114f * value(p.plane[1], y, x) +
-           0.299f * value(p.plane[2], y, x);
+    const float green = static_cast<float>(luma_weights::green),
+                blue = static_cast<float>(luma_weights::blue),
+                red = static_cast<float>(luma_weights::red);
+    return green * value(p.plane[0], y, x) + blue * value(p.plane[1], y, x) +
+           red * value(p.plane[2], y, x);
 }
 
 /// Cb (c = 1) or Cr (2) of one packed cell.
@@ -168,7 +170,8 @@ ON_DEVICE float chroma_at(const Packing &p, int32_t c, int32_t y, int32_t x)
 {
     float sum = 0;
     if (p.is_gbr) {
-        const float scale = c == 1 ? 0.5f / (1 - 0.114f) : 0.5f / (1 - 0.299f);
+        const float scale =
+            static_cast<float>(c == 1 ? luma_weights::cb_scale : luma_weights::cr_scale);
         for (int32_t i = 0; i < 4; i++)
             sum += value(p.plane[c], 2 * y + i / 2, 2 * x + i % 2) -
                    luma_at(p, 2 * y + i / 2, 2 * x + i % 2);
@@ -205,7 +208,7 @@ ON_DEVICE void load_cell(const View plane[3], int32_t y, int32_t x, float v[6])
         v[4 + c] = value(plane[1 + c], y, x);
 }
 
-/// How much both frames differ at one packed cell, 1: two codes of 8 bits.
+/// Difference of both frames at one packed cell; 1: two codes of 8 bits.
 ON_DEVICE void difference_cell(const CudaPaintJob &s, int32_t y, int32_t x, float *out)
 {
     float a[6], b[6], most = 0;
@@ -213,7 +216,7 @@ ON_DEVICE void difference_cell(const CudaPaintJob &s, int32_t y, int32_t x, floa
     load_cell(s.after, y, x, b);
     for (int32_t c = 0; c < 6; c++)
         most = fmaxf(most, fabsf(a[c] - b[c]));
-    out[static_cast<int64_t>(y) * s.w + x] = 64 * most;
+    out[static_cast<int64_t>(y) * s.w + x] = change_mask_scale * most;
 }
 
 ON_DEVICE void softmax(float l[4])
@@ -228,7 +231,8 @@ ON_DEVICE void softmax(float l[4])
 
 ON_DEVICE void put_input(const CudaPaintJob &s, int32_t row, int32_t x, int32_t channel, float v)
 {
-    const int64_t at = (static_cast<int64_t>(row) * s.w + x) * (16 + s.hidden_channels) + channel;
+    const int64_t at =
+        (static_cast<int64_t>(row) * s.w + x) * (head_hidden + s.hidden_channels) + channel;
     if (!s.is_bf16) {
         static_cast<float *>(s.input)[at] = v;
         return;
@@ -242,7 +246,7 @@ ON_DEVICE void put_input(const CudaPaintJob &s, int32_t row, int32_t x, int32_t 
 
 ON_DEVICE float get_output(const CudaPaintJob &s, int32_t row, int32_t x, int32_t channel)
 {
-    const int64_t at = (static_cast<int64_t>(row) * s.w + x) * 23 + channel;
+    const int64_t at = (static_cast<int64_t>(row) * s.w + x) * num_head_outputs + channel;
     if (!s.is_bf16)
         return static_cast<const float *>(s.output)[at];
     const uint32_t bits = static_cast<uint32_t>(static_cast<const uint16_t *>(s.output)[at]) << 16;
@@ -267,7 +271,6 @@ ON_DEVICE bool is_outside(const CudaPaintJob &s, float y, float x)
 /// Sample both frames for one cell of the band; keep samples and logits, write the head's input.
 ON_DEVICE void sample_cell(const CudaPaintJob &s, int32_t row, int32_t x)
 {
-    const float outside_penalty = 8; // as in compose.cpp
     const int32_t y = s.begin + row;
     const int64_t area = static_cast<int64_t>(s.rows) * s.w,
                   at = static_cast<int64_t>(row) * s.w + x;
@@ -294,8 +297,8 @@ ON_DEVICE void sample_cell(const CudaPaintJob &s, int32_t row, int32_t x)
         s.samples[(4 + i) * area + at] = b;
         softmax(l);
         put_input(s, row, x, i, l[0] * a + l[1] * b + l[2] * still_a[i] + l[3] * still_b[i]);
-        put_input(s, row, x, 6 + i, a - b);
-        put_input(s, row, x, 12 + i, fabsf(still_a[i] - still_b[i]));
+        put_input(s, row, x, head_difference + i, a - b);
+        put_input(s, row, x, head_still + i, fabsf(still_a[i] - still_b[i]));
     }
     softmax(coarse);
     const float line = static_cast<float>(y), column = static_cast<float>(x);
@@ -309,20 +312,21 @@ ON_DEVICE void sample_cell(const CudaPaintJob &s, int32_t row, int32_t x)
         put_input(s, row, x, 4 + c,
                   coarse[0] * a + coarse[1] * b + coarse[2] * still_a[4 + c] +
                       coarse[3] * still_b[4 + c]);
-        put_input(s, row, x, 10 + c, a - b);
+        put_input(s, row, x, head_difference + 4 + c, a - b);
     }
     for (int32_t c = 0; c < s.hidden_channels; c++)
-        put_input(s, row, x, 16 + c, s.hidden[(static_cast<int64_t>(c) * s.h + y) * s.w + x]);
+        put_input(s, row, x, head_hidden + c,
+                  s.hidden[(static_cast<int64_t>(c) * s.h + y) * s.w + x]);
 }
 
-// ---- the output head's word -> codes -------------------------------------------------
+// ---- the output head's output -> codes -------------------------------------------------
 
-/// a + part (b - a), by `share` of what was made instead: equal pixels stay equal whatever the
-/// rounding.
-ON_DEVICE float faded(float a, float b, float part, float share, float made)
+/// The linear blend a + part (b - a), or `mixed` where the mask is 1. This form keeps pixels that
+/// are equal in both frames equal, whatever the rounding.
+ON_DEVICE float masked(float a, float b, float part, float mask, float mixed)
 {
     const float blend = a + part * (b - a);
-    return blend + share * (made - blend);
+    return blend + mask * (mixed - blend);
 }
 
 /// Apply the head's output to one cell of the band and store what the packed frame holds.
@@ -334,23 +338,24 @@ ON_DEVICE void finish_cell(const CudaPaintJob &s, int32_t row, int32_t x)
     const int64_t whole = static_cast<int64_t>(s.h) * s.w, here = static_cast<int64_t>(y) * s.w + x;
     float change[6], logits[16];
     for (int32_t c = 0; c < 6; c++) {
-        change[c] = s.vanish * get_output(s, row, x, c) + (s.extra ? s.extra[c * whole + here] : 0);
+        change[c] = s.residual_gate * get_output(s, row, x, c) +
+                    (s.sampled_residual ? s.sampled_residual[c * whole + here] : 0);
         if (s.changes)
             s.changes[c * area + at] = change[c];
     }
     for (int32_t c = 0; c < 16; c++) {
-        logits[c] = s.logits[c * area + at] + get_output(s, row, x, 6 + c);
+        logits[c] = s.logits[c * area + at] + get_output(s, row, x, head_logits + c);
         if (s.changes)
             s.logits[c * area + at] = logits[c];
     }
     if (y < s.first || y >= s.last)
         return;
 
-    const float moved = s.moved[here], spread = field(s, 8, y, x) + get_output(s, row, x, 22) - 4;
-    const float uncertainty = s.vanish * (fmaxf(spread, 0) + log1pf(expf(-fabsf(spread)))) * moved;
-    s.sure[here] =
-        1 /
-        (1 + 16 * uncertainty); // half as sure where an error of eight codes of 8 bits is expected
+    const float mask = s.mask[here],
+                spread =
+                    field(s, 8, y, x) + get_output(s, row, x, head_uncertainty) - uncertainty_shift;
+    const float softplus = fmaxf(spread, 0) + log1pf(expf(-fabsf(spread)));
+    s.confidence[here] = 1 / (1 + confidence_scale * s.residual_gate * softplus * mask);
     if (!s.out[0].data)
         return;
 
@@ -364,17 +369,18 @@ ON_DEVICE void finish_cell(const CudaPaintJob &s, int32_t row, int32_t x)
             coarse[k] += 0.25f * l[k];
         }
         softmax(l);
-        const float made = l[0] * s.samples[i * area + at] + l[1] * s.samples[(4 + i) * area + at] +
-                           l[2] * still_a[i] + l[3] * still_b[i] + change[i];
+        const float mixed = l[0] * s.samples[i * area + at] +
+                            l[1] * s.samples[(4 + i) * area + at] + l[2] * still_a[i] +
+                            l[3] * still_b[i] + change[i];
         put(s.out[0], 2 * y + i / 2, 2 * x + i % 2,
-            faded(still_a[i], still_b[i], s.fade, moved, made));
+            masked(still_a[i], still_b[i], s.fade, mask, mixed));
     }
     softmax(coarse);
     for (int32_t c = 4; c < 6; c++) {
-        const float made = coarse[0] * s.samples[(4 + c) * area + at] +
-                           coarse[1] * s.samples[(6 + c) * area + at] + coarse[2] * still_a[c] +
-                           coarse[3] * still_b[c] + change[c];
-        put(s.out[c - 3], y, x, faded(still_a[c], still_b[c], s.fade, moved, made));
+        const float mixed = coarse[0] * s.samples[(4 + c) * area + at] +
+                            coarse[1] * s.samples[(6 + c) * area + at] + coarse[2] * still_a[c] +
+                            coarse[3] * still_b[c] + change[c];
+        put(s.out[c - 3], y, x, masked(still_a[c], still_b[c], s.fade, mask, mixed));
     }
 }
 
@@ -411,7 +417,7 @@ ON_DEVICE float interpolated(const float *map, int32_t begin, int32_t w, const B
 /// sample of the cell.
 ON_DEVICE float pooled_luma(const CudaPlaneJob &p, const float *map, int32_t y, int32_t x)
 {
-    const CudaPaintJob &s = p.scene;
+    const CudaPaintJob &s = p.job;
     const int64_t area = static_cast<int64_t>(s.rows) * s.w;
     const int32_t fy = 2 * s.h / p.height, fx = 2 * s.w / p.width;
     float sum = 0;
@@ -425,7 +431,7 @@ ON_DEVICE float pooled_luma(const CudaPlaneJob &p, const float *map, int32_t y, 
 /// Mean of the packed cells that touch one of this plane's samples.
 ON_DEVICE float pooled_chroma(const CudaPlaneJob &p, const float *map, int32_t y, int32_t x)
 {
-    const CudaPaintJob &s = p.scene;
+    const CudaPaintJob &s = p.job;
     const int32_t top = y * s.h / p.height, bottom = ((y + 1) * s.h + p.height - 1) / p.height;
     const int32_t left = x * s.w / p.width, right = ((x + 1) * s.w + p.width - 1) / p.width;
     float sum = 0;
@@ -435,11 +441,11 @@ ON_DEVICE float pooled_chroma(const CudaPlaneJob &p, const float *map, int32_t y
     return sum / static_cast<float>((bottom - top) * (right - left));
 }
 
-/// What the packed change means for one sample, as unpack_change() of frame.h.
+/// The packed change as a change of one sample, as unpack_change() of pack.h.
 ON_DEVICE float change_at(const CudaPlaneJob &p, int32_t y, int32_t x, const Between &row,
                           const Between &column)
 {
-    const CudaPaintJob &s = p.scene;
+    const CudaPaintJob &s = p.job;
     const int64_t area = static_cast<int64_t>(s.rows) * s.w;
     if (p.is_alpha)
         return 0;
@@ -457,7 +463,7 @@ ON_DEVICE float change_at(const CudaPlaneJob &p, int32_t y, int32_t x, const Bet
 
 ON_DEVICE void plane_sample(const CudaPlaneJob &p, int32_t y, int32_t x)
 {
-    const CudaPaintJob &s = p.scene;
+    const CudaPaintJob &s = p.job;
     const int64_t area = static_cast<int64_t>(s.rows) * s.w,
                   whole = static_cast<int64_t>(s.h) * s.w;
     const Between row = between(y, s.h, p.height), column = between(x, s.w, p.width);
@@ -471,11 +477,11 @@ ON_DEVICE void plane_sample(const CudaPlaneJob &p, int32_t y, int32_t x)
     softmax(l);
     const float line = static_cast<float>(y), across = static_cast<float>(x);
     const float still_a = value(p.before, y, x), still_b = value(p.after, y, x);
-    const float made = l[0] * sample(p.before, line + shift[1], across + shift[0]) +
-                       l[1] * sample(p.after, line + shift[3], across + shift[2]) + l[2] * still_a +
-                       l[3] * still_b + change_at(p, y, x, row, column);
+    const float mixed = l[0] * sample(p.before, line + shift[1], across + shift[0]) +
+                        l[1] * sample(p.after, line + shift[3], across + shift[2]) +
+                        l[2] * still_a + l[3] * still_b + change_at(p, y, x, row, column);
     put(p.out, y, x,
-        faded(still_a, still_b, s.fade, interpolated(s.moved, 0, s.w, row, column), made));
+        masked(still_a, still_b, s.fade, interpolated(s.mask, 0, s.w, row, column), mixed));
 }
 
 } // namespace mardini
