@@ -106,7 +106,7 @@ $(CUDA_OBJS): $(BUILD)/%.o: $(TOP)/%.cu $(BUILD)/flags
 
 $(TORCH_OBJS): EXTRA = $(TORCH_CFLAGS)
 # Their loops are shared among LibTorch's threads; without it at::parallel_for is one thread's.
-$(addprefix $(BUILD)/model/,engine/engine.o frame/frame.o paint/cpu.o simd/matching.o): EXTRA = $(TORCH_CFLAGS) -fopenmp
+$(addprefix $(BUILD)/model/,engine/engine.o frame/frame.o paint/cpu.o simd/align.o simd/detail.o simd/matching.o): EXTRA = $(TORCH_CFLAGS) -fopenmp
 $(BUILD)/model/library/mardini.o: EXTRA = -DMARDINI_PREFIX='"$(prefix)"'
 $(BUILD)/model/library/mardini.o: $(BUILD)/prefix
 $(BUILD)/tests/%.o: EXTRA = $(TORCH_CFLAGS) -I$(TOP)/tests -isystem $(FFMPEG) $(TEST_DEFINES)
