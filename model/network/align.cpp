@@ -58,7 +58,8 @@ static Alignment align_on_cpu(const Tensor &before, const Tensor &after, const M
     da = floats(da), db = floats(db), pa = floats(pa), pb = floats(pb);
     const Tensor visibility = floats(motion.visibility), sa = floats(pairs.distance_before),
                  sb = floats(pairs.distance_after);
-    Alignment a{at::empty({N, 2, h, w}, da.options()), at::empty({N, 1, h / 2, w / 2}, da.options()),
+    Alignment a{at::empty({N, 2, h, w}, da.options()),
+                at::empty({N, 1, h / 2, w / 2}, da.options()),
                 at::empty({N, 1, h / 2, w / 2}, da.options())};
     const Tensor seen = at::empty({h, w}, da.options());
     for (int64_t n = 0; n < N; n++) {
@@ -76,8 +77,7 @@ static Alignment align_on_cpu(const Tensor &before, const Tensor &after, const M
 Alignment align(const Tensor &before, const Tensor &after, const Motion &motion, const Pairs &pairs)
 {
     torch::NoGradGuard no_grad;
-    const bool by_kernels =
-        before.is_cpu() && before.size(2) % 16 == 0 && before.size(3) % 16 == 0;
+    const bool by_kernels = before.is_cpu() && before.size(2) % 16 == 0 && before.size(3) % 16 == 0;
     return by_kernels ? align_on_cpu(before, after, motion, pairs)
                       : align_by_tensors(before, after, motion, pairs);
 }
@@ -132,7 +132,8 @@ Alignment align_by_tensors(const Tensor &before, const Tensor &after, const Moti
                          yy = window(gy.square()) + lambda;
             const Tensor ex = window(gx * e), ey = window(gy * e), determinant = xx * yy - xy * xy;
             const Tensor step = at::cat({xy * ey - yy * ex, xy * ex - xx * ey}, 1) / determinant;
-            v = v + scale * resize(box(step.clamp(-longest_step, longest_step), smoothing_radius), h, w);
+            v = v + scale * resize(box(step.clamp(-longest_step, longest_step), smoothing_radius),
+                                   h, w);
         }
     }
     return {v, residual_before, residual(v)};

@@ -128,9 +128,8 @@ LumaPyramid with_smaller_levels(const Plane &whole)
     for (int i = 1; i < 3; i++) {
         const Plane &larger = pyramid.levels[i - 1];
         pyramid.levels[i] =
-            make_level(larger.height / 2, larger.width / 2, [&](int64_t y, uint8_t *to) {
-                kernel().halve_plane_row(larger, y, to);
-            });
+            make_level(larger.height / 2, larger.width / 2,
+                       [&](int64_t y, uint8_t *to) { kernel().halve_plane_row(larger, y, to); });
     }
     return pyramid;
 }
@@ -142,8 +141,8 @@ class WarpedRows {
 public:
     WarpedRows(const AlignmentJob &job, int scale)
         : job_(job), scale_(scale), plane_(scale == 4 ? 2 : scale - 1),
-          w_(job.before->levels[0].width / 2), h_(job.before->levels[0].height / 2),
-          n_(w_ / scale), height_(2 * h_ / scale), rows_(4, n_), moved_(1, w_), split_(8, n_)
+          w_(job.before->levels[0].width / 2), h_(job.before->levels[0].height / 2), n_(w_ / scale),
+          height_(2 * h_ / scale), rows_(4, n_), moved_(1, w_), split_(8, n_)
     {
     }
 
@@ -181,13 +180,8 @@ private:
             return row;
         const int64_t line = rows_.line();
         float *difference[2] = {row, row + line}, *sum[2] = {row + 2 * line, row + 3 * line};
-        WarpRow from{&job_.before->levels[plane_],
-                     &job_.after->levels[plane_],
-                     y,
-                     {},
-                     {},
-                     job_.distance_before,
-                     job_.distance_after};
+        WarpRow from{&job_.before->levels[plane_], &job_.after->levels[plane_], y, {}, {},
+                     job_.distance_before,         job_.distance_after};
         // A plane of a frame gives -1 .. 1; codes are wanted.
         find_displacement(job_.to_before, job_.distance_before, y, 0, from.to_before);
         find_displacement(job_.to_after, job_.distance_after, y, 4, from.to_after);
@@ -335,9 +329,9 @@ private:
             if (!fresh)
                 return to;
             const float *means[2 * alignment::mean_radius + 1];
-            const int count =
-                rows_around(c, alignment::mean_radius, rows_,
-                            [&](int64_t i) { return cells(i) + 9 * cells_.line; }, means);
+            const int count = rows_around(
+                c, alignment::mean_radius, rows_,
+                [&](int64_t i) { return cells(i) + 9 * cells_.line; }, means);
             kernel().weigh_row(means, count, cells(c), cells_.line, seen.at(c), n_, row, line);
             for (int i = 0; i < 5; i++)
                 box(alignment::window_radius, window_share_, i, to + i * line);
@@ -364,9 +358,8 @@ private:
                 float *to = job_.correction + (axis * h_ + y) * w_;
                 auto smooth = [&](int64_t c, float share, bool added, float *out) {
                     const float *rows[2 * radius + 1];
-                    const int count =
-                        rows_around(c, radius, rows_,
-                                    [&](int64_t i) { return step(i, axis); }, rows);
+                    const int count = rows_around(
+                        c, radius, rows_, [&](int64_t i) { return step(i, axis); }, rows);
                     kernel().sum_rows(rows, count, share / static_cast<float>(count), added, n_,
                                       out);
                 };
@@ -415,8 +408,8 @@ void find_residual(const AlignmentJob &job, float *out)
     at::parallel_for(0, rows, grain, [&](int64_t begin, int64_t end) {
         for (int64_t c = begin; c < end; c++) {
             const float *around[2 * radius + 1];
-            const int count =
-                rows_around(c, radius, rows, [&](int64_t i) { return squares.at(i); }, around);
+            const int count = rows_around(
+                c, radius, rows, [&](int64_t i) { return squares.at(i); }, around);
             kernel().residual_row(around, count, n, out + c * n);
         }
     });
@@ -471,7 +464,8 @@ void align_frame(const AlignmentJob &job)
         std::copy_n(job.residual_before, h / 2 * (w / 2), job.residual_after);
         return;
     }
-    Lines half = halved(job.both_see, w, h, w), quarter = halved(half.at(0), half.line, h / 2, w / 2);
+    Lines half = halved(job.both_see, w, h, w),
+          quarter = halved(half.at(0), half.line, h / 2, w / 2);
     Lines whole(h, w);
     for (int64_t y = 0; y < h; y++)
         std::copy_n(job.both_see + y * w, w, whole.at(y));

@@ -17,10 +17,8 @@ INLINE void split(const float *p, vf *even, vf *odd)
     *even = __builtin_shuffle(a, b, vi{0, 2, 4, 6, 8, 10, 12, 14});
     *odd = __builtin_shuffle(a, b, vi{1, 3, 5, 7, 9, 11, 13, 15});
 #else
-    *even = __builtin_shuffle(
-        a, b, vi{0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30});
-    *odd = __builtin_shuffle(
-        a, b, vi{1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31});
+    *even = __builtin_shuffle(a, b, vi{0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30});
+    *odd = __builtin_shuffle(a, b, vi{1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31});
 #endif
 }
 
@@ -164,7 +162,7 @@ static void add_resized(const float *row, const Taps &taps, int64_t n, float *ou
 }
 
 static void both_see_row(const float *visibility, const float prior[2], int64_t plane, int64_t n,
-                     float *out)
+                         float *out)
 {
     for (int64_t x = 0; x < n; x += LANES) {
         vf l[4];
@@ -196,7 +194,8 @@ static void warp_row(const WarpRow &w, int64_t n, float *difference[2], float *s
     for (int p = 0; p < 2; p++) {
         for (int64_t x = 0; x < n; x += LANES) {
             vf column = 2.0f * (lanes() + static_cast<float>(x)) + static_cast<float>(p);
-            vf a = sample_any(*w.before, w.to_before[0][p] + x, w.to_before[1][p] + x, column, line);
+            vf a =
+                sample_any(*w.before, w.to_before[0][p] + x, w.to_before[1][p] + x, column, line);
             vf b = sample_any(*w.after, w.to_after[0][p] + x, w.to_after[1][p] + x, column, line);
             store(difference[p] + x, b - a);
             store(sum[p] + x, w.distance_after * b - w.distance_before * a);
@@ -320,6 +319,6 @@ static void residual_row(const float *const *rows, int count, int64_t n, float *
 }
 
 static const AlignKernel kernel = {
-    halve_plane_row_any, level_row,  level_row_of_two, mix_rows,   double_row, split_row,
-    halve_row,           sum_rows,   add_resized,      both_see_row,  warp_row,   cell_row,
-    square_row,          box_row,    weigh_row,        solve_row,  residual_row};
+    halve_plane_row_any, level_row, level_row_of_two, mix_rows,     double_row,  split_row,
+    halve_row,           sum_rows,  add_resized,      both_see_row, warp_row,    cell_row,
+    square_row,          box_row,   weigh_row,        solve_row,    residual_row};

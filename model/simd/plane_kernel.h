@@ -1,5 +1,5 @@
-// Samples of planes over the vectors of vectors.h, which comes first. A kernel file includes this one,
-// and is itself included once for each set of instructions.
+// Samples of planes over the vectors of vectors.h, which comes first. A kernel file includes this
+// one, and is itself included once for each set of instructions.
 
 /// Cubic weights of the four samples around a position, `t` beyond the second; Keys' kernel with a
 /// = -0.75.
