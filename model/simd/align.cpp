@@ -182,7 +182,6 @@ private:
         float *difference[2] = {row, row + line}, *sum[2] = {row + 2 * line, row + 3 * line};
         WarpRow from{&job_.before->levels[plane_], &job_.after->levels[plane_], y, {}, {},
                      job_.distance_before,         job_.distance_after};
-        // A plane of a frame gives -1 .. 1; codes are wanted.
         find_displacement(job_.to_before, job_.distance_before, y, 0, from.to_before);
         find_displacement(job_.to_after, job_.distance_after, y, 4, from.to_after);
         kernel().warp_row(from, n_, difference, sum);
