@@ -3,18 +3,11 @@
 #include "network/align.h"
 
 #include "network/compose.h"
+#include "simd/align.h"
 
 namespace mardini {
 
 namespace {
-
-/// Steps at each scale of the frame, coarse to fine.
-constexpr std::pair<int, int> scales[] = {{4, 2}, {2, 1}, {1, 1}};
-
-constexpr double lambda = 4;       ///< codes of 8 bits squared: where luma is flat nothing moves
-constexpr double sigma = 16;       ///< codes: what differs by more is another thing
-constexpr double longest_step = 1; ///< samples of the scale
-constexpr int window_radius = 2, mean_radius = 4, residual_radius = 2; ///< cells
 
 /// Mean over (2 r + 1) x (2 r + 1) cells, of those inside the picture.
 Tensor box(const Tensor &x, int64_t r)
@@ -50,9 +43,50 @@ std::pair<Tensor, Tensor> slopes(const Tensor &x)
 
 } // namespace
 
+/// By the kernels of simd/align.h. h, w multiples of 16.
+static Alignment align_on_cpu(const Tensor &before, const Tensor &after, const Motion &motion,
+                              const Pairs &pairs)
+{
+    const int64_t N = before.size(0), h = before.size(2), w = before.size(3);
+    auto floats = [](const Tensor &x) { return x.to(torch::kFloat32).contiguous(); };
+    auto pyramid = [&](const Tensor &packed, int64_t n) {
+        const Tensor luma = floats(packed[n].slice(0, 0, 4));
+        return make_pyramid(luma.data_ptr<float>(), h, w);
+    };
+    auto [da, db] = displacements(motion, pairs);
+    auto [pa, pb] = prior_logits(pairs);
+    da = floats(da), db = floats(db), pa = floats(pa), pb = floats(pb);
+    const Tensor visibility = floats(motion.visibility), sa = floats(pairs.distance_before),
+                 sb = floats(pairs.distance_after);
+    Alignment a{at::empty({N, 2, h, w}, da.options()),
+                at::empty({N, 1, h / 2, w / 2}, da.options()),
+                at::empty({N, 1, h / 2, w / 2}, da.options())};
+    const Tensor seen = at::empty({h, w}, da.options());
+    for (int64_t n = 0; n < N; n++) {
+        const float prior[2] = {pa.data_ptr<float>()[n], pb.data_ptr<float>()[n]};
+        both_see(visibility[n].data_ptr<float>(), prior, h * w, seen.data_ptr<float>());
+        const LumaPyramid of_before = pyramid(before, n), of_after = pyramid(after, n);
+        align_frame({&of_before, &of_after, da[n].data_ptr<float>(), db[n].data_ptr<float>(),
+                     seen.data_ptr<float>(), sa.data_ptr<float>()[n], sb.data_ptr<float>()[n],
+                     a.correction[n].data_ptr<float>(), a.residual_before[n].data_ptr<float>(),
+                     a.residual_after[n].data_ptr<float>()});
+    }
+    return a;
+}
+
 Alignment align(const Tensor &before, const Tensor &after, const Motion &motion, const Pairs &pairs)
 {
     torch::NoGradGuard no_grad;
+    const bool by_kernels = before.is_cpu() && before.size(2) % 16 == 0 && before.size(3) % 16 == 0;
+    return by_kernels ? align_on_cpu(before, after, motion, pairs)
+                      : align_by_tensors(before, after, motion, pairs);
+}
+
+Alignment align_by_tensors(const Tensor &before, const Tensor &after, const Motion &motion,
+                           const Pairs &pairs)
+{
+    torch::NoGradGuard no_grad;
+    using namespace alignment;
     const Tensor &sa = pairs.distance_before, &sb = pairs.distance_after;
     const int64_t N = before.size(0), h = before.size(2), w = before.size(3);
     auto luma = [](const Tensor &packed) {
@@ -98,7 +132,8 @@ Alignment align(const Tensor &before, const Tensor &after, const Motion &motion,
                          yy = window(gy.square()) + lambda;
             const Tensor ex = window(gx * e), ey = window(gy * e), determinant = xx * yy - xy * xy;
             const Tensor step = at::cat({xy * ey - yy * ex, xy * ex - xx * ey}, 1) / determinant;
-            v = v + scale * resize(box(step.clamp(-longest_step, longest_step), 1), h, w);
+            v = v + scale * resize(box(step.clamp(-longest_step, longest_step), smoothing_radius),
+                                   h, w);
         }
     }
     return {v, residual_before, residual(v)};

@@ -28,4 +28,8 @@ struct Alignment {
 Alignment align(const Tensor &before, const Tensor &after, const Motion &motion,
                 const Pairs &pairs);
 
+/// The same by tensors on any device: align() uses simd/align.h on the processor where it can.
+Alignment align_by_tensors(const Tensor &before, const Tensor &after, const Motion &motion,
+                           const Pairs &pairs);
+
 } // namespace mardini
