@@ -83,16 +83,14 @@ static int set_rate(AVFilterContext *ctx, MardiniTimelineSettings *settings, AVR
 {
     const LibmardiniContext *s = ctx->priv;
 
-    switch (s->mode) {
-    case MARDINI_MODE_ANIMATE:
+    if (s->mode == MARDINI_MODE_ANIMATE)
         settings->rate = (MardiniRational){ ANIMATE_FPS, 1 };
-        /* fall through */
-    case MARDINI_MODE_FPS:
-        return s->fps ? evaluate(ctx, "fps", s->fps, source_fps, INT_MAX, &settings->rate) : 0;
-    case MARDINI_MODE_SLOWMO:
+    else if (s->mode == MARDINI_MODE_SLOWMO)
         settings->rate = (MardiniRational){ SLOWMO_FACTOR, 1 };
-        return s->factor ? evaluate(ctx, "factor", s->factor, source_fps, 1000000, &settings->rate) : 0;
-    }
+    if (s->fps)
+        return evaluate(ctx, "fps", s->fps, source_fps, INT_MAX, &settings->rate);
+    if (s->factor)
+        return evaluate(ctx, "factor", s->factor, source_fps, 1000000, &settings->rate);
     return 0;
 }
 
