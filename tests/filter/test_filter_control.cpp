@@ -1,6 +1,6 @@
 // dup=skip, the timeline option enable, commands, and time jumps.
 
-#include "support/ffmpeg.h"
+#include "filter/batch.h"
 
 #include "support/catch.h"
 
@@ -50,15 +50,20 @@ TEST_CASE(
                  {"3:2 pulldown", "floor(N*2.5)/24/TB"}};
     for (const auto &c : cases) {
         const std::string source = cadence(c.expression);
-        const Clip in = graph(source, "1/24");
+        const std::string modes[] = {"fps=48", "mode=slowmo:factor=2"};
+        std::vector<Graph> graphs = {{source, "1/24"}};
+        for (const std::string &mode : modes)
+            for (const std::string dup : {"", ":dup=skip"})
+                graphs.push_back(
+                    {source + ",mardini=" + mode + dup, mode == "fps=48" ? "1/48" : "1/24"});
+        const std::vector<Clip> clips = batch(graphs);
+        const Clip &in = clips[0];
         const std::vector<int> shown = runs(in);
         REQUIRE(shown.size() == 12);
-        for (const std::string mode : {"fps=48", "mode=slowmo:factor=2"}) {
-            const std::string tb = mode == "fps=48" ? "1/48" : "1/24";
-            const Clip keep = graph(source + ",mardini=" + mode, tb);
-            const Clip skip = graph(source + ",mardini=dup=skip:" + mode, tb);
-            INFO(c.what << " " << mode << "\n" << skip.output.err);
-            CHECK(skip.output.err == "");
+        CHECK(in.output.err == "");
+        for (size_t m = 0; m < 2; m++) {
+            const Clip &keep = clips[1 + 2 * m], &skip = clips[2 + 2 * m];
+            INFO(c.what << " " << modes[m] << "\n" << skip.output.err);
             CHECK(times(skip) == times(keep));
             // dup=keep outputs every input frame. dup=skip outputs the first one of each run, and
             // no two equal frames but the repeats of the last picture.
