@@ -206,10 +206,11 @@ fuzz_objects = $(patsubst %,$(BUILD)/fuzz/%.o,$(1))
 $(BUILD)/fuzz/%.o: $(TOP)/%.cpp $(BUILD)/ffmpeg
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$*.o)$(FUZZ) -std=gnu++20 -I$(BUILD) -I$(TOP)/model -isystem $(FFMPEG) $(TORCH_CFLAGS) -D__STDC_CONSTANT_MACROS -w -c $< -o $@
-$(BUILD)/fuzz/vf_mardini.o: $(TOP)/libavfilter/vf_mardini.c $(BUILD)/ffmpeg
+FUZZ_FILTER_OBJS := $(patsubst $(TOP)/%.c,$(BUILD)/fuzz/%.o,$(wildcard $(TOP)/libavfilter/*.c))
+$(FUZZ_FILTER_OBJS): $(BUILD)/fuzz/%.o: $(TOP)/%.c $(BUILD)/ffmpeg
 	@mkdir -p $(@D)
-	$(call say,FUZZ,vf_mardini.o)$(FUZZ:clang++%=clang%) -std=c17 -I$(FFMPEG) -I$(FFMPEG)/libavfilter -I$(TOP)/model -DHAVE_AV_CONFIG_H -D_GNU_SOURCE -w -c $< -o $@
-$(BUILD)/fuzz_filter: $(BUILD)/fuzz/vf_mardini.o $(call fuzz_objects,tests/fuzz/fuzz_filter $(API_OBJS:$(BUILD)/%.o=%)) $(BUILD)/libmardini_torch.so
+	$(call say,FUZZ,$*.o)$(FUZZ:clang++%=clang%) -std=c17 -I$(FFMPEG) -I$(FFMPEG)/libavfilter -I$(TOP)/model -DHAVE_AV_CONFIG_H -D_GNU_SOURCE -w -c $< -o $@
+$(BUILD)/fuzz_filter: $(FUZZ_FILTER_OBJS) $(call fuzz_objects,tests/fuzz/fuzz_filter $(API_OBJS:$(BUILD)/%.o=%)) $(BUILD)/libmardini_torch.so
 	$(call say,LINK,$@)$(FUZZ) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(AV_LINK) -Wl,-rpath,'$$ORIGIN' -ldl -pthread
 $(BUILD)/fuzz_checkpoint: $(call fuzz_objects,tests/fuzz/fuzz_checkpoint model/network/checkpoint) $(filter-out %/checkpoint.o,$(TORCH_OBJS)) $(SHARED_OBJS) $(CUDA_OBJS)
 	$(call say,LINK,$@)$(FUZZ) -fsanitize=fuzzer -o $@ $^ $(TORCH_LDFLAGS) $(CUDA_LDFLAGS) -ldl -pthread

@@ -16,9 +16,10 @@
  * Foundation, Inc., 51 Franklin Street, Fifth Floor, Boston, MA 02110-1301 USA
  */
 
+
 /**
  * @file
- * What has other names in FFmpeg 5.1, 7.1, 8.1 and 9.0.
+ * Differences between FFmpeg 5.1, 7.1, 8.1 and 9.0.
  */
 
 #ifndef AVFILTER_MARDINI_COMPAT_H
@@ -28,14 +29,14 @@
 #include "libavutil/version.h"
 #include "libavfilter/version.h"
 #include "avfilter.h"
-#include "filters.h"
+#include "filters.h" /* includes internal.h in 5.1 */
 
 #ifndef FILTER_QUERY_FUNC2 /* before 7.1 */
 #define FilterLink AVFilterLink
 #define ff_filter_link(link) (link)
 #endif
 
-#if LIBAVFILTER_VERSION_MAJOR >= 11 /* 8.0 on */
+#if LIBAVFILTER_VERSION_MAJOR >= 11 /* since 8.0 */
 #define FILTER_TYPE FFFilter
 #define PUBLIC(field) .p.field
 #else

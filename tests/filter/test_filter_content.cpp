@@ -1,6 +1,6 @@
-// What is and what is not a cut, at every slot of a window; that colour, grain and side data stay.
+// Scene cuts at every place of a clip, brightness and range, colour properties and side data.
 
-#include "support/ffmpeg.h"
+#include "filter/batch.h"
 
 #include "support/catch.h"
 
@@ -10,7 +10,7 @@ using namespace ffmpeg;
 
 namespace {
 
-/// `count` frames and then another scene up to `total`.
+/// `count` frames of one scene, then another scene up to `total` frames.
 std::string two_scenes(int count, int total)
 {
     return SCENE + ",trim=end_frame=" + std::to_string(count) + "[a];" + OTHER_SCENE +
@@ -18,7 +18,7 @@ std::string two_scenes(int count, int total)
            "[b];[a][b]concat=n=2,setpts=N/24/TB";
 }
 
-/// Mean and deviation of one plane of every frame, from raw 8-bit gray.
+/// Mean and deviation of every frame of an 8-bit gray clip.
 struct Moments {
     std::vector<double> mean, deviation;
 };
@@ -46,16 +46,17 @@ Moments moments(const std::string &source, int width, int height)
 
 } // namespace
 
-TEST_CASE(
-    "a cut at every place of a clip is held, originals on both sides intact, at 2x, 5x and 16x")
+TEST_CASE("at a cut at any place of a clip frames are repeated, input frames are unchanged, at 2x, "
+          "5x, 16x")
 {
     for (int factor : {2, 5, 16}) {
         for (int count = 1; count < 5; count++) {
             if (factor == 16 && count != 2)
                 continue;
-            const Clip in = graph(two_scenes(count, 5));
-            const Clip out = graph(two_scenes(count, 5) +
-                                   ",mardini=mode=slowmo:factor=" + std::to_string(factor));
+            const std::string scenes = two_scenes(count, 5);
+            const std::vector<Clip> clips = batch(
+                {{scenes}, {scenes + ",mardini=mode=slowmo:factor=" + std::to_string(factor)}});
+            const Clip &in = clips[0], &out = clips[1];
             INFO("cut after frame " << count << " at " << factor << "x\n" << out.output.err);
             REQUIRE(in.frames.size() == 5);
             REQUIRE(out.frames.size() == static_cast<size_t>(4 * factor + 1));
@@ -75,7 +76,7 @@ TEST_CASE("fades, flashes and fast pans are no cuts")
     const std::string cases[] = {
         SCENE + ",trim=end_frame=10,fade=in:0:8",
         SCENE + ",trim=end_frame=10,fade=out:2:8",
-        // one frame brighter by a third of the range, as a photographer's flash
+        // a flash: one frame brighter by a third of the range
         SCENE + ",trim=end_frame=6,lutyuv=y='clip(val+0,16,235)',split[a][b];[b]lutyuv=y='clip(val*"
                 "0.6+80,16,235)'[f];"
                 "[a][f]overlay=enable='eq(n,3)',format=yuv420p",
@@ -84,17 +85,17 @@ TEST_CASE("fades, flashes and fast pans are no cuts")
         SCENE + ",trim=end_frame=6,noise=alls=24:allf=t",
     };
     for (const std::string &source : cases) {
-        const Output said = shell("FFMPEG -v info -filter_complex \"" + source +
-                                  ",mardini=mode=slowmo:factor=2\" -f null -");
-        INFO(source << "\n" << said.err);
-        CHECK(said.status == 0);
-        CHECK(count(said.err, "0 held at 0 cuts") == 1);
+        const Output log = shell("FFMPEG -v info -filter_complex \"" + source +
+                                 ",mardini=mode=slowmo:factor=2\" -f null -");
+        INFO(source << "\n" << log.err);
+        CHECK(log.status == 0);
+        CHECK(count(log.err, "0 repeated at 0 cuts") == 1);
     }
 }
 
-TEST_CASE("without noise, mean and deviation of the picture do not drift along a 16x gap")
+TEST_CASE("without noise, mean and deviation change evenly along a 16x gap")
 {
-    // A disc in front of a slope; what is covered does not change in size.
+    // A disc in front of a gradient; the covered area keeps its size.
     const std::string source = "color=s=160x96:r=24,trim=end_frame=2,format=gray,"
                                "geq=lum='if(lt(hypot(X-60-6*N,Y-48),20),200,60+X/4)'";
     for (const std::string plane : {"", ",negate"}) {
@@ -111,20 +112,19 @@ TEST_CASE("without noise, mean and deviation of the picture do not drift along a
     }
 }
 
-TEST_CASE("a still region beside motion keeps its codes, in the range and outside of it")
+TEST_CASE("a still region beside motion keeps its codes, inside and outside of the nominal range")
 {
-    // The left third is still and holds codes from 0 to 255, whatever their nominal range is.
+    // The left third is still, with codes from 0 to 255.
     const std::string source = "color=s=192x96:r=24,trim=end_frame=3,format=yuv420p,"
                                "geq=lum='if(lt(X,64),mod(X*4+Y,256),128+80*sin((X-5*N)/7)*cos(Y/"
                                "9))':cb='if(lt(X,32),mod(Y*5,256),128)':cr=128";
-    for (const std::string crop : {",crop=48:96:0:0,format=yuv420p"}) {
-        const Clip in = graph(source + crop),
-                   out = graph(source + ",mardini=mode=slowmo:factor=4" + crop);
-        INFO(out.output.err);
-        REQUIRE(out.frames.size() == 9);
-        for (const Frame &frame : out.frames)
-            CHECK(frame.hash == in.frames[0].hash);
-    }
+    const std::string crop = ",crop=48:96:0:0,format=yuv420p";
+    const Clip in = graph(source + crop),
+               out = graph(source + ",mardini=mode=slowmo:factor=4" + crop);
+    INFO(out.output.err);
+    REQUIRE(out.frames.size() == 9);
+    for (const Frame &frame : out.frames)
+        CHECK(frame.hash == in.frames[0].hash);
 }
 
 TEST_CASE("brightness that changes where nothing moves is followed: within a code of the "
@@ -157,8 +157,9 @@ TEST_CASE("brightness that changes where nothing moves is followed: within a cod
     }
 }
 
-TEST_CASE("what the stream says of its colour, shape and siting is on made frames too; what one "
-          "picture says is not")
+TEST_CASE(
+    "colour properties, aspect ratio and chroma location are on synthesized frames; side data of "
+    "a picture is not")
 {
     const bool has_siting = count(shell("FFMPEG -h filter=setparams").out, "chroma_location") > 0;
     const std::string source = SCENE +
@@ -185,21 +186,20 @@ TEST_CASE("what the stream says of its colour, shape and siting is on made frame
 
 namespace {
 
-/// Two frames of SCENE, coded so that they carry side data, and what showinfo says of the five at
-/// 4x.
+/// The log of showinfo for two encoded frames of SCENE at 4x, which are five.
 std::string five_of(const std::string &codec, const std::string &file,
-                    const std::string &given_by = "", const std::string &format = "yuv420p")
+                    const std::string &input_options = "", const std::string &format = "yuv420p")
 {
     const std::string path = scratch(file);
     REQUIRE(shell("FFMPEG -filter_complex \"" + SCENE + ",trim=end_frame=2,format=" + format +
                   "\" -c:v " + codec + " -y '" + path + "'")
                 .status == 0);
-    const Output told = shell("FFMPEG -v info " + given_by + " -i '" + path +
-                              "' -vf mardini=mode=slowmo:factor=4:scd=none,showinfo -f null -");
+    const Output log = shell("FFMPEG -v info " + input_options + " -i '" + path +
+                             "' -vf mardini=mode=slowmo:factor=4:scd=none,showinfo -f null -");
     remove(path.c_str());
-    INFO(told.err);
-    REQUIRE(told.status == 0);
-    return told.err;
+    INFO(log.err);
+    REQUIRE(log.status == 0);
+    return log.err;
 }
 
 bool has(const std::string &encoder)
@@ -209,7 +209,7 @@ bool has(const std::string &encoder)
 
 } // namespace
 
-TEST_CASE("light of a stream is on every frame")
+TEST_CASE("mastering display and light level are on every frame")
 {
     if (!has("libx265"))
         SKIP_TEST("this build of ffmpeg has no libx265");
@@ -223,7 +223,7 @@ TEST_CASE("light of a stream is on every frame")
     CHECK(count(light, "side data - Content light level") == 5);
 }
 
-TEST_CASE("a picture's time code stays with it")
+TEST_CASE("a time code stays with its frame")
 {
     if (!has("mpeg2video"))
         SKIP_TEST("this build of ffmpeg has no mpeg2video");
@@ -231,10 +231,10 @@ TEST_CASE("a picture's time code stays with it")
     INFO(time);
     CHECK(count(time, "side data - GOP timecode") >= 1);
     CHECK(count(time, "side data - GOP timecode") <=
-          2); // of two given frames, none of three made ones
+          2); // two input frames have one, three synthesized frames none
 }
 
-TEST_CASE("an encoder's remarks stay with their picture")
+TEST_CASE("an encoder's settings stay with their frame")
 {
     if (!has("libx264"))
         SKIP_TEST("this build of ffmpeg has no libx264");
@@ -243,7 +243,7 @@ TEST_CASE("an encoder's remarks stay with their picture")
     CHECK(count(remarks, "side data - ") == 1); // x264 tells its settings once
 }
 
-TEST_CASE("film grain stays with its picture")
+TEST_CASE("film grain stays with its frame")
 {
     if (!has("libaom-av1") || !count(shell("FFMPEG -decoders").out, "libdav1d"))
         SKIP_TEST("this build of ffmpeg has no libaom-av1 or no libdav1d");

@@ -1,4 +1,4 @@
-// CUDA frames through a running ffmpeg: in and out on the card they equal frames of the host.
+// CUDA frames through a running ffmpeg: they equal those of frames in host memory.
 #include "support/ffmpeg.h"
 
 #include "support/catch.h"
@@ -12,7 +12,7 @@ std::string device(const std::string &options)
     return "-init_hw_device cuda=c:0" + options + " -filter_hw_device c ";
 }
 
-/// Why CUDA frames cannot be tried; empty if they can.
+/// Why CUDA frames cannot be tested; empty if they can.
 std::string missing()
 {
     if (shell("FFMPEG -filters").out.find(" hwupload ") == std::string::npos)
@@ -26,7 +26,7 @@ std::string missing()
 
 } // namespace
 
-TEST_CASE("frames that stay on the card equal those of the host, given and made", "[cuda]")
+TEST_CASE("CUDA frames equal those in host memory, input frames and synthesized ones", "[cuda]")
 {
     const std::string why = missing();
     if (!why.empty())
@@ -37,21 +37,21 @@ TEST_CASE("frames that stay on the card equal those of the host, given and made"
         const Clip in = graph(source), host = graph(source + "," + filter + ":device=cuda");
         REQUIRE(in.frames.size() == 4);
         for (const std::string options : {"", ",primary_ctx=1"}) {
-            const Clip card = frames(device(options) + "-filter_complex \"" + source +
+            const Clip cuda = frames(device(options) + "-filter_complex \"" + source +
                                      ",hwupload," + filter + ",hwdownload,format=" + format + "\"");
-            INFO(format << options << "\n" << host.output.err << card.output.err);
-            CHECK(card.output.status == 0);
-            CHECK(card.output.err == "");
-            REQUIRE(card.frames.size() == 10);
-            CHECK(card.frames == host.frames);
+            INFO(format << options << "\n" << host.output.err << cuda.output.err);
+            CHECK(cuda.output.status == 0);
+            CHECK(cuda.output.err == "");
+            REQUIRE(cuda.frames.size() == 10);
+            CHECK(cuda.frames == host.frames);
             for (size_t i = 0; i < in.frames.size(); i++)
-                CHECK(card.frames[3 * i].hash == in.frames[i].hash);
-            CHECK(card.frames[1].hash != in.frames[0].hash);
+                CHECK(cuda.frames[3 * i].hash == in.frames[i].hash);
+            CHECK(cuda.frames[1].hash != in.frames[0].hash);
         }
     }
 }
 
-TEST_CASE("CUDA frames and device=cpu do not go together", "[cuda]")
+TEST_CASE("CUDA frames with device=cpu are refused", "[cuda]")
 {
     const std::string why = missing();
     if (!why.empty())

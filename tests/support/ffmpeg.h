@@ -88,14 +88,10 @@ struct Clip {
     }
 };
 
-/// Every frame that ffmpeg's arguments give: its hash and, in `time_base` ticks, its time.
-inline Clip frames(const std::string &arguments, const std::string &time_base = "")
+/// Read framemd5's lines into the clip's frames.
+inline void read_framemd5(const std::string &text, Clip &clip)
 {
-    Clip clip;
-    clip.output = shell("FFMPEG " + arguments + " -fps_mode passthrough " +
-                        (time_base.empty() ? "" : "-enc_time_base " + time_base + " ") +
-                        "-bitexact -f framemd5 -");
-    std::istringstream lines(clip.output.out);
+    std::istringstream lines(text);
     for (std::string line; std::getline(lines, line);) {
         if (line.rfind("#tb 0: ", 0) == 0)
             clip.time_base = line.substr(7);
@@ -105,6 +101,22 @@ inline Clip frames(const std::string &arguments, const std::string &time_base = 
             sscanf(line.c_str(), "%*d, %*d, %lld, %lld, %*d, %32s", &pts, &duration, hash) == 3)
             clip.frames.push_back({pts, duration, hash});
     }
+}
+
+/// Output options for read_framemd5(), with times in `time_base` ticks.
+inline std::string framemd5_options(const std::string &time_base = "")
+{
+    return " -fps_mode passthrough " +
+           (time_base.empty() ? "" : "-enc_time_base " + time_base + " ") +
+           "-bitexact -f framemd5 ";
+}
+
+/// Every frame that ffmpeg's arguments give: its hash and, in `time_base` ticks, its time.
+inline Clip frames(const std::string &arguments, const std::string &time_base = "")
+{
+    Clip clip;
+    clip.output = shell("FFMPEG " + arguments + framemd5_options(time_base) + "-");
+    read_framemd5(clip.output.out, clip);
     return clip;
 }
 
