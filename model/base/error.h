@@ -49,7 +49,7 @@ struct Error : std::runtime_error {
 };
 
 /// An exception as C reports it.
-struct Failure {
+struct CaughtError {
     int code; ///< positive errno
     std::string sentence;
 };
@@ -57,12 +57,12 @@ struct Failure {
 /// Translates exceptions of a library that base/ does not include. It runs inside a catch block,
 /// rethrows the exception with `throw;` and catches the types that it knows. For any other type it
 /// returns nothing.
-using ExceptionHook = std::optional<Failure> (*)();
+using ExceptionHook = std::optional<CaughtError> (*)();
 
 /// The exception that is being handled, as code and sentence: Error: its own; std::bad_alloc:
 /// ENOMEM; anything else: EIO. The hook, if any, is asked after Error and before the other types.
 /// Only for use inside a catch block.
-inline Failure describe_exception(ExceptionHook hook = nullptr) noexcept
+inline CaughtError describe_exception(ExceptionHook hook = nullptr) noexcept
 {
     const auto first_line = [](const char *message) {
         const std::string line = message;
@@ -75,8 +75,8 @@ inline Failure describe_exception(ExceptionHook hook = nullptr) noexcept
             return {e.code, first_line(e.what())};
         } catch (...) {
             if (hook)
-                if (std::optional<Failure> failure = hook())
-                    return {failure->code, first_line(failure->sentence.c_str())};
+                if (std::optional<CaughtError> caught = hook())
+                    return {caught->code, first_line(caught->sentence.c_str())};
             throw;
         }
     } catch (const std::bad_alloc &) {
@@ -100,10 +100,10 @@ int guarded(MardiniLog log, void *opaque, Body &&body, ExceptionHook hook = null
     try {
         return body();
     } catch (...) {
-        const Failure failure = describe_exception(hook);
+        const CaughtError caught = describe_exception(hook);
         if (log)
-            log(opaque, MARDINI_LOG_ERROR, failure.sentence.c_str());
-        return MARDINI_ERR(failure.code);
+            log(opaque, MARDINI_LOG_ERROR, caught.sentence.c_str());
+        return MARDINI_ERR(caught.code);
     }
 }
 
