@@ -106,8 +106,10 @@ $(CUDA_OBJS): $(BUILD)/%.o: $(TOP)/%.cu $(BUILD)/flags
 
 # Without -fopenmp at::parallel_for runs on one thread.
 $(TORCH_OBJS): EXTRA = $(TORCH_CFLAGS) -fopenmp
-$(BUILD)/model/library/mardini.o: EXTRA = -DMARDINI_PREFIX='"$(prefix)"'
-$(BUILD)/model/library/mardini.o: $(BUILD)/prefix
+$(BUILD)/model/library/find_model.o: EXTRA = -DMARDINI_PREFIX='"$(prefix)"'
+$(BUILD)/model/library/find_model.o: $(BUILD)/prefix
+# The tool finds models as the library does.
+$(BUILD)/mardini $(BUILD)/tests/api/test_find_model: $(BUILD)/model/library/find_model.o
 $(BUILD)/tests/%.o: EXTRA = $(TORCH_CFLAGS) -I$(TOP)/tests -isystem $(FFMPEG) $(TEST_DEFINES)
 TEST_DEFINES = -DMARDINI_BUILD='"$(OUT)"' -DMARDINI_SRC='"$(TOP)"'
 # Trainer, evaluation and tool read clips by FFmpeg's libraries, whose headers are whole once it is built.

@@ -1,4 +1,3 @@
-// Where the time went, by stage.
 #include "base/profile.h"
 
 #include <cstdio>
@@ -7,6 +6,7 @@
 
 namespace mardini {
 
+/// In the order of Stage.
 static const char *const names[] = {"load",   "encoder", "compare", "match", "planner",
                                     "refine", "denoise", "sample",  "head",  "store"};
 
@@ -26,7 +26,7 @@ std::string Profile::report() const
 {
     if (!frames_)
         return "";
-    std::string text = "profile, milliseconds a made frame (calls):";
+    std::string text = "profile, milliseconds a synthesized frame (calls):";
     double sum = 0;
     char part[64];
     for (int i = 0; i < num_stages; i++) {

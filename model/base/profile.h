@@ -1,4 +1,4 @@
-// Where the time went, by stage.
+// Time that an engine spends in each stage.
 #pragma once
 
 #include <array>
@@ -8,13 +8,13 @@
 
 namespace mardini {
 
-/// What an engine spends time on, in the order of the data. Refine and denoise are counted for each
-/// made frame, encoder for each given one, match for each pair, planner for each window.
+/// Stages of the engine in the order of the data. A call of refine or denoise is one synthesized
+/// frame, of encoder one given frame, of match one pair, of planner one window.
 enum class Stage { Load, Encoder, Compare, Match, Planner, Refine, Denoise, Sample, Head, Store };
 
 class Profile {
 public:
-    /// Counts the time of one thread until it dies, or until stop().
+    /// Adds the time of the current thread to a stage, from construction to stop() or destruction.
     class Timer {
     public:
         Timer(Profile &profile, Stage stage)
@@ -34,13 +34,14 @@ public:
         bool running_ = true;
     };
 
-    /// So many more made frames: what the report divides by.
+    /// Count synthesized frames; the report divides by their number.
     void add_frames(int count) { frames_ += count; }
 
-    /// One line a stage that took part, ending in a sum; empty if nothing was made.
+    /// One line: milliseconds a synthesized frame and calls of every stage that was entered, then
+    /// the sum. Empty if no frame was counted.
     std::string report() const;
 
-    /// True if MARDINI_PROFILE=1 is in the environment: the report is then said aloud, not only at
+    /// Whether MARDINI_PROFILE is set and not 0. The report then has the level info instead of
     /// verbose.
     static bool is_wanted();
 
@@ -51,7 +52,7 @@ private:
     };
     static constexpr int num_stages = static_cast<int>(Stage::Store) + 1;
     std::array<Entry, num_stages> entries_;
-    std::mutex adding_;
+    std::mutex adding_; ///< guards entries_
     int frames_ = 0;
 };
 

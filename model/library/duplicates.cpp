@@ -7,9 +7,8 @@
  * any later version. It comes without any warranty; see LICENSE.
  */
 
-// Two frames' planes in, whether they show the same picture out. A codec gives a repeated picture
-// slightly other codes; what moves, be it a mouth or a mouse pointer, changes some block by much
-// more.
+// A codec changes the samples of a repeated picture slightly. Motion, even of a mouse pointer,
+// changes at least one block by much more.
 #include "library/duplicates.h"
 
 #include <algorithm>
@@ -20,8 +19,10 @@ namespace mardini {
 namespace {
 
 constexpr int BLOCK = 8;
-constexpr double BLOCK_MOST = 3, MEAN_MOST = 1.5; ///< mean difference in codes of 255
+/// Largest mean absolute difference of a repeat, in codes of 255.
+constexpr double BLOCK_DIFFERENCE_MAX = 3, PLANE_DIFFERENCE_MAX = 1.5;
 
+/// Sum of absolute differences in a block of w x h samples. Strides in bytes.
 template <typename Sample>
 int64_t block_difference(const uint8_t *a, ptrdiff_t stride_a, const uint8_t *b, ptrdiff_t stride_b,
                          int w, int h)
@@ -53,12 +54,12 @@ bool is_repeat(const MardiniFormat &f, const MardiniFrame &a, const MardiniFrame
                 const int64_t sum =
                     difference(a.data[p] + y * a.stride[p] + x * bytes, a.stride[p],
                                b.data[p] + y * b.stride[p] + x * bytes, b.stride[p], w, h);
-                if (static_cast<double>(sum) > BLOCK_MOST * code * w * h)
+                if (static_cast<double>(sum) > BLOCK_DIFFERENCE_MAX * code * w * h)
                     return false;
                 total += sum;
             }
         }
-        if (static_cast<double>(total) > MEAN_MOST * code * width * height)
+        if (static_cast<double>(total) > PLANE_DIFFERENCE_MAX * code * width * height)
             return false;
     }
     return true;

@@ -14,7 +14,7 @@
 
 namespace mardini {
 
-/// See mardini_is_repeat() in mardini.h; planes were checked.
+/// mardini_is_repeat() of mardini.h, for a format and planes that are valid and in host memory.
 bool is_repeat(const MardiniFormat &format, const MardiniFrame &a, const MardiniFrame &b);
 
 } // namespace mardini

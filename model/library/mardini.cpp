@@ -7,39 +7,32 @@
  * any later version. It comes without any warranty; see LICENSE.
  */
 
-// The C API: arguments are checked, defaults written, models found, exceptions caught here.
-// What needs LibTorch is behind engine.h, in a library that is opened on first use.
+// The C API: checks arguments and writes defaults. The network is in libmardini_torch, which
+// mardini_open() loads.
 
 #include "mardini.h"
 
-#include <dlfcn.h>
-#include <sys/stat.h>
-
 #include <algorithm>
-#include <climits>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <new>
 #include <set>
 #include <string>
-#include <vector>
 
 #include "base/error.h"
-#include "engine_abi.h"
 #include "library/duplicates.h"
+#include "library/find_model.h"
+#include "library/limits.h"
+#include "library/load_engine.h"
 #include "timeline/timeline.h"
 
-#if __has_include("config.h")
-#include "config.h"
-#endif
-
 using mardini::Error;
+using mardini::guarded;
 using mardini::text;
 
 struct MardiniTimeline {
-    mardini::Timeline timeline;
+    std::unique_ptr<mardini::Timeline> timeline;
     MardiniLog log;
     void *log_opaque;
 };
@@ -51,49 +44,12 @@ struct MardiniContext {
     double scd_threshold;
     MardiniLog log;
     void *log_opaque;
-    std::set<int64_t> ids; ///< frames that were added
+    std::set<int64_t> ids; ///< of the frames that were added
 
     ~MardiniContext() { engine_functions->close(engine); }
 };
 
 namespace {
-
-constexpr int SIZE_MIN_SIDE = 1, SIZE_MAX_SIDE = 16384;
-constexpr int THREADS_MAX = 64, STEPS_MAX = 64;
-constexpr double MOTION_MAX = 10; ///< times the usual: a tenth of the frame a position
-constexpr double SCD_THRESHOLD =
-    74; ///< the engine's score, of pairs inside and across scenes, divides there
-
-/// A preset's file is NAME.safetensors; these ship, best first.
-constexpr const char *PRESETS_CPU[] = {"nano"};
-constexpr const char *PRESETS_GPU[] = {"small", "nano"};
-
-void say(MardiniLog log, void *opaque, const char *message)
-{
-    if (log)
-        log(opaque, MARDINI_LOG_ERROR, message);
-}
-
-/// The one place that catches: no exception crosses into C.
-template <typename Body>
-int guarded(MardiniLog log, void *opaque, Body &&body) noexcept
-{
-    try {
-        return body();
-    } catch (const Error &e) {
-        say(log, opaque, e.what());
-        return MARDINI_ERR(e.code);
-    } catch (const std::bad_alloc &) {
-        say(log, opaque, "out of memory");
-        return MARDINI_ERR(ENOMEM);
-    } catch (const std::exception &e) {
-        say(log, opaque, e.what());
-        return MARDINI_ERR(EIO);
-    } catch (...) {
-        say(log, opaque, "an exception of unknown type was thrown");
-        return MARDINI_ERR(EIO);
-    }
-}
 
 void check_range(const char *name, int64_t value, int64_t low, int64_t high)
 {
@@ -105,12 +61,11 @@ void check_range(const char *name, int64_t value, int64_t low, int64_t high)
 
 void check_format(const MardiniFormat &f)
 {
-    if (f.width < SIZE_MIN_SIDE || f.height < SIZE_MIN_SIDE || f.width > SIZE_MAX_SIDE ||
-        f.height > SIZE_MAX_SIDE)
+    constexpr int most = mardini::SIDE_MAX;
+    if (f.width < 1 || f.height < 1 || f.width > most || f.height > most)
         throw Error(EINVAL,
-                    text("frames of %dx%d: %dx%d to %dx%d is possible; scale or pad them first",
-                         f.width, f.height, SIZE_MIN_SIDE, SIZE_MIN_SIDE, SIZE_MAX_SIDE,
-                         SIZE_MAX_SIDE));
+                    text("frames of %dx%d: 1x1 to %dx%d is possible; scale or pad them first",
+                         f.width, f.height, most, most));
     check_range("color", f.color, MARDINI_COLOR_GRAY, MARDINI_COLOR_GBR);
     check_range("alpha", f.alpha, 0, 1);
     check_range("depth", f.depth, 8, 16);
@@ -123,7 +78,7 @@ void check_format(const MardiniFormat &f)
     check_range("shift", f.shift, 0, f.on_cuda && f.depth > 8 ? 16 - f.depth : 0);
 }
 
-/// Frames on a card can only be used there.
+/// Frames on a CUDA device can only be used there.
 void check_place(const MardiniSettings &s, const MardiniFormat &f)
 {
     if (f.on_cuda && s.device && !strcmp(s.device, "cpu"))
@@ -148,13 +103,14 @@ void check_settings(const MardiniSettings &s)
         throw Error(EINVAL, text("device '%s' is unknown; auto, cpu, cuda and cuda:N are possible",
                                  s.device));
     check_range("precision", s.precision, MARDINI_PRECISION_AUTO, MARDINI_PRECISION_BF16);
-    check_range("threads", s.threads, 0, THREADS_MAX);
-    check_range("steps", s.steps, -1, STEPS_MAX);
+    check_range("threads", s.threads, 0, mardini::THREADS_MAX);
+    check_range("steps", s.steps, -1, mardini::STEPS_MAX);
     check_range("memory", s.memory, 0, INT32_MAX);
     check_range("seed", s.seed, 0, INT64_MAX);
     check_range("camera", s.camera, MARDINI_CAMERA_SAMPLED, MARDINI_CAMERA_ROLL_RIGHT);
-    if (!(s.motion >= 0 && s.motion <= MOTION_MAX))
-        throw Error(EINVAL, text("motion is %g; 0 to %g is possible", s.motion, MOTION_MAX));
+    if (!(s.motion >= 0 && s.motion <= mardini::MOTION_MAX))
+        throw Error(EINVAL,
+                    text("motion is %g; 0 to %g is possible", s.motion, mardini::MOTION_MAX));
     if (s.scd_threshold != -1 && !(s.scd_threshold >= 0 && s.scd_threshold <= 100))
         throw Error(EINVAL,
                     text("scd_threshold is %g; 0 to 100, or -1 for the default, is possible",
@@ -174,9 +130,10 @@ void check_planes(const MardiniFormat &f, const MardiniFrame &frame)
         const ptrdiff_t line = static_cast<ptrdiff_t>(-((-f.width) >> shift)) * bytes *
                                (chroma && f.interleaved ? 2 : 1);
         if (f.on_cuda && frame.stride[p] < 0)
-            throw Error(EINVAL,
-                        text("plane %d on a card has a stride of %td bytes; its lines must go down",
-                             p, frame.stride[p]));
+            throw Error(
+                EINVAL,
+                text("plane %d on a CUDA device has a stride of %td bytes; it must be positive", p,
+                     frame.stride[p]));
         if (!frame.data[p])
             throw Error(EINVAL, text("plane %d of a frame is NULL", p));
         if (std::abs(frame.stride[p]) < line)
@@ -186,118 +143,6 @@ void check_planes(const MardiniFormat &f, const MardiniFrame &frame)
             bytes)
             throw Error(EINVAL, text("plane %d is not aligned to its 16-bit samples", p));
     }
-}
-
-/// Folder of the file this code was loaded from, links resolved.
-std::string library_folder()
-{
-    Dl_info info;
-    if (!dladdr(reinterpret_cast<void *>(&mardini_version), &info) || !info.dli_fname)
-        return ".";
-    const std::unique_ptr<char, decltype(&free)> path(realpath(info.dli_fname, nullptr), &free);
-    const std::string file = path ? path.get() : info.dli_fname;
-    const size_t slash = file.rfind('/');
-    return slash == std::string::npos ? "." : file.substr(0, slash);
-}
-
-bool is_file(const std::string &path)
-{
-    struct stat status;
-    return stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
-}
-
-/// Where presets are looked for, in this order.
-std::vector<std::string> model_folders()
-{
-    std::vector<std::string> folders;
-    if (const char *list = getenv("MARDINI_MODEL_PATH")) {
-        for (const char *end = list; *list; list = *end ? end + 1 : end) {
-            end = list + strcspn(list, ":");
-            if (end > list)
-                folders.emplace_back(list, end);
-        }
-    }
-    const std::string beside = library_folder();
-    folders.push_back(beside);
-    folders.push_back(beside + "/weights");
-    folders.push_back(beside + "/../model/weights"); // the library lies in build/
-    folders.push_back(beside + "/../share/mardini"); // or in lib/ of a tree that was moved
-#ifdef MARDINI_PREFIX
-    folders.push_back(MARDINI_PREFIX "/share/mardini");
-#endif
-    return folders;
-}
-
-/// Whether the network will run on a CUDA device, if all goes well.
-bool is_for_card(const MardiniSettings &settings, const MardiniFormat &format,
-                 const MardiniEngineFunctions &engine)
-{
-    const std::string device = settings.device ? settings.device : "auto";
-    return format.on_cuda || device.rfind("cuda", 0) == 0 ||
-           (device == "auto" && engine.sees_cuda());
-}
-
-/// A path as it is, or the file of a preset.
-std::string find_model(const MardiniSettings &settings, bool for_card)
-{
-    std::vector<std::string> names;
-    const std::string ending = ".safetensors";
-    if (settings.model) {
-        const std::string model = settings.model;
-        const bool has_ending =
-            model.size() > ending.size() &&
-            model.compare(model.size() - ending.size(), ending.size(), ending) == 0;
-        if (is_file(model))
-            return model;
-        if (model.empty() || has_ending || model.find('/') != std::string::npos)
-            throw Error(ENOENT,
-                        text("model file '%s' does not exist or is no file", settings.model));
-        names.push_back(model);
-    } else if (for_card) {
-        names.assign(std::begin(PRESETS_GPU), std::end(PRESETS_GPU));
-    } else {
-        names.assign(std::begin(PRESETS_CPU), std::end(PRESETS_CPU));
-    }
-    const std::vector<std::string> folders = model_folders();
-    for (const std::string &name : names)
-        for (const std::string &folder : folders)
-            if (is_file(folder + "/" + name + ending))
-                return folder + "/" + name + ending;
-    std::string looked;
-    for (const std::string &folder : folders)
-        looked += (looked.empty() ? "" : ", ") + folder;
-    throw Error(
-        ENOENT,
-        text("no model '%s': %s.safetensors was looked for in %s; give a file's path, or name its "
-             "folder in MARDINI_MODEL_PATH",
-             names.back().c_str(), names.back().c_str(), looked.c_str()));
-}
-
-/// Open libmardini_torch, and LibTorch with it. It stays open until the process ends.
-const MardiniEngineFunctions *load_engine()
-{
-    const std::string path = library_folder() + "/libmardini_torch.so";
-    int flags = RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE;
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) // which refuse it
-    flags |= RTLD_DEEPBIND; // LibTorch's own copies of common libraries must not meet the caller's
-#endif
-    void *library = dlopen(path.c_str(), flags);
-    if (!library) {
-        const char *reason = dlerror();
-        throw Error(
-            ENOSYS,
-            text("the network's library cannot be loaded: %s; it must lie beside libmardini, and "
-                 "LibTorch where it was when both were built",
-                 reason ? reason : path.c_str()));
-    }
-    const auto entry =
-        reinterpret_cast<decltype(&mardini_engine)>(dlsym(library, MARDINI_ENGINE_SYMBOL));
-    const MardiniEngineFunctions *functions = entry ? entry() : nullptr;
-    if (!functions || functions->version != MARDINI_ENGINE_VERSION)
-        throw Error(ENOSYS,
-                    text("%s is of version %u, %u is wanted: install both libraries from one build",
-                         path.c_str(), functions ? functions->version : 0, MARDINI_ENGINE_VERSION));
-    return functions;
 }
 
 void check_id(const MardiniContext &ctx, int64_t id)
@@ -371,8 +216,8 @@ int mardini_timeline_open(MardiniTimeline **timeline, const MardiniTimelineSetti
     if (!settings)
         return MARDINI_ERR(EINVAL);
     return guarded(settings->log, settings->log_opaque, [&] {
-        *timeline =
-            new MardiniTimeline{mardini::Timeline(*settings), settings->log, settings->log_opaque};
+        *timeline = new MardiniTimeline{mardini::open_timeline(*settings), settings->log,
+                                        settings->log_opaque};
         return 0;
     });
 }
@@ -391,9 +236,9 @@ int mardini_timeline_output(const MardiniTimeline *timeline, MardiniRational *ti
     if (!timeline)
         return MARDINI_ERR(EINVAL);
     if (time_base)
-        *time_base = timeline->timeline.time_base();
+        *time_base = timeline->timeline->time_base();
     if (frame_rate)
-        *frame_rate = timeline->timeline.frame_rate();
+        *frame_rate = timeline->timeline->frame_rate();
     return 0;
 }
 
@@ -402,7 +247,7 @@ int mardini_timeline_push(MardiniTimeline *timeline, int64_t pts, int64_t durati
     if (!timeline)
         return MARDINI_ERR(EINVAL);
     return guarded(timeline->log, timeline->log_opaque, [&] {
-        return static_cast<int>(timeline->timeline.push(pts, duration, placed));
+        return static_cast<int>(timeline->timeline->push(pts, duration, placed));
     });
 }
 
@@ -411,7 +256,7 @@ int mardini_timeline_skip(MardiniTimeline *timeline)
     if (!timeline)
         return MARDINI_ERR(EINVAL);
     return guarded(timeline->log, timeline->log_opaque, [&] {
-        timeline->timeline.skip();
+        timeline->timeline->skip();
         return 0;
     });
 }
@@ -420,7 +265,7 @@ int mardini_timeline_leave(MardiniTimeline *timeline)
 {
     if (!timeline)
         return MARDINI_ERR(EINVAL);
-    timeline->timeline.leave();
+    timeline->timeline->leave();
     return 0;
 }
 
@@ -428,13 +273,13 @@ int mardini_timeline_repeat(MardiniTimeline *timeline)
 {
     if (!timeline)
         return MARDINI_ERR(EINVAL);
-    timeline->timeline.repeat();
+    timeline->timeline->repeat();
     return 0;
 }
 
 int mardini_timeline_wants(const MardiniTimeline *timeline, int64_t ordinal)
 {
-    return timeline && timeline->timeline.wants(ordinal);
+    return timeline && timeline->timeline->wants(ordinal);
 }
 
 int mardini_timeline_end(MardiniTimeline *timeline, int64_t pts)
@@ -442,7 +287,7 @@ int mardini_timeline_end(MardiniTimeline *timeline, int64_t pts)
     if (!timeline)
         return MARDINI_ERR(EINVAL);
     return guarded(timeline->log, timeline->log_opaque, [&] {
-        timeline->timeline.end(pts);
+        timeline->timeline->end(pts);
         return 0;
     });
 }
@@ -452,7 +297,7 @@ int mardini_timeline_next(MardiniTimeline *timeline, MardiniSlot *slot)
     if (!timeline || !slot)
         return MARDINI_ERR(EINVAL);
     return guarded(timeline->log, timeline->log_opaque,
-                   [&] { return timeline->timeline.next(slot); });
+                   [&] { return timeline->timeline->next(slot); });
 }
 
 /* ---- frames --------------------------------------------------------------- */
@@ -496,16 +341,17 @@ int mardini_open(MardiniContext **ctx, const MardiniSettings *settings, const Ma
         check_settings(*settings);
         check_format(*format);
         check_place(*settings, *format);
-        const MardiniEngineFunctions *functions = load_engine();
-        const std::string checkpoint =
-            find_model(*settings, is_for_card(*settings, *format, *functions));
+        const MardiniEngineFunctions *functions = mardini::load_engine();
+        const std::string checkpoint = mardini::find_model(
+            settings->model,
+            mardini::runs_on_cuda(settings->device, format->on_cuda, functions->sees_cuda));
         MardiniEngine *engine = nullptr;
         const int ret = functions->open(&engine, settings, checkpoint.c_str(), format);
         if (ret < 0)
             return ret;
         try {
-            const double threshold =
-                settings->scd_threshold < 0 ? SCD_THRESHOLD : settings->scd_threshold;
+            const double threshold = settings->scd_threshold < 0 ? mardini::DEFAULT_SCD_THRESHOLD
+                                                                 : settings->scd_threshold;
             *ctx = new MardiniContext{
                 functions, engine, *format, threshold, settings->log, settings->log_opaque, {}};
         } catch (...) {
@@ -554,13 +400,13 @@ int mardini_compare(MardiniContext *ctx, int64_t id_a, int64_t id_b, double *sco
     return guarded(ctx->log, ctx->log_opaque, [&] {
         check_id(*ctx, id_a);
         check_id(*ctx, id_b);
-        double unlike = 0;
-        const int ret = ctx->engine_functions->compare(ctx->engine, id_a, id_b, &unlike);
+        double difference = 0;
+        const int ret = ctx->engine_functions->compare(ctx->engine, id_a, id_b, &difference);
         if (ret < 0)
             return ret;
         if (score)
-            *score = unlike;
-        return static_cast<int>(unlike > ctx->scd_threshold);
+            *score = difference;
+        return static_cast<int>(difference > ctx->scd_threshold);
     });
 }
 

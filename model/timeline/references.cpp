@@ -1,4 +1,12 @@
-// Which given frames a masked frame is made from. Times only, no pixels.
+/*
+ * Copyright (C) 2026 the mardini authors
+ *
+ * This library is free software; you can redistribute it and/or modify it under
+ * the terms of the GNU Lesser General Public License as published by the Free
+ * Software Foundation; either version 2.1 of the License, or (at your option)
+ * any later version. It comes without any warranty; see LICENSE.
+ */
+
 #include "timeline/references.h"
 
 #include <algorithm>
@@ -16,19 +24,19 @@ References choose_references(const std::vector<double> &given, double time)
     after = R > 1 ? std::clamp(after, 1, R - 1) : 0;
     int before = std::max(after - 1, 0);
     if (R > 2 && beyond) {
-        // Two frames side by side tell their motion too coarsely to carry it on: a pair four frames
-        // apart predicts the next frame 2 dB better.
+        // Extrapolation amplifies the error of a motion estimate. References four frames apart
+        // predict the next frame 2 dB better than adjacent ones.
         const bool ahead = time < given[0];
         const double nearest = ahead ? given[0] : given[R - 1], step = given[after] - given[before];
         const double wanted = std::max(4 * step, std::abs(time - nearest));
-        const auto miss =
-            [&](int k) { // of two that miss by as much the nearer, whichever way time runs
-                const double behind = std::abs(given[k] - nearest);
-                return std::pair(std::abs(behind - wanted), behind);
-            };
+        // Of two references with the same error, the nearer one wins.
+        const auto error = [&](int k) {
+            const double behind = std::abs(given[k] - nearest);
+            return std::pair(std::abs(behind - wanted), behind);
+        };
         int &far = ahead ? after : before;
         for (int k = 0; k < R; k++)
-            if (miss(k) < miss(far))
+            if (error(k) < error(far))
                 far = k;
     }
     const double gap = before == after ? 1.0 : given[after] - given[before];

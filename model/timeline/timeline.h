@@ -7,134 +7,125 @@
  * any later version. It comes without any warranty; see LICENSE.
  */
 
-// Time stamps in, output slots out. No pixels, no floating point but a slot's position.
+// Time stamps of input frames in, output slots out. No pixels. Times are exact integers; only the
+// position of a synthesized frame is a floating-point number.
 #pragma once
 
 #include <deque>
+#include <memory>
 #include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "mardini.h"
+#include "timeline/rational.h"
 
 namespace mardini {
 
-/// a / b rounded to the nearest, halves up; b > 0.
-__int128 divide_near(__int128 a, __int128 b);
-/// As an output time. Throws Error if 64 bits do not hold it.
-int64_t narrow(__int128 value);
+/// A frame of the input, or a synthesized frame that later ones take as a reference.
+struct TimelineFrame {
+    int64_t ordinal;  ///< input frames: from 0 in the order of push(); synthesized frames: below -1
+    int64_t pts;      ///< in the input's time base
+    int64_t duration; ///< likewise; 0 if unknown
+    int64_t gap = 0;  ///< ticks since the frame before it; 0 for the first one
+};
 
-/// See MardiniTimeline in mardini.h for the rules. Throws Error.
+/// What the modes share: input frames, time bases, end of input, references of a slot. A mode
+/// implements the protected virtual functions. The public functions follow mardini_timeline_*() in
+/// mardini.h; all of them throw Error.
 class Timeline {
 public:
-    explicit Timeline(const MardiniTimelineSettings &settings);
+    virtual ~Timeline() = default;
+    Timeline(const Timeline &) = delete;
 
-    MardiniRational time_base() const { return time_base_; }
-    MardiniRational frame_rate() const; ///< 0/1 if the input has none
+    MardiniRational time_base() const { return time_base_; }                 ///< of the output
+    virtual MardiniRational frame_rate() const { return input_frame_rate_; } ///< of the output
 
-    bool push(int64_t pts, int64_t duration, int64_t *placed); ///< false: left out
-    void skip();
-    void repeat() { repeat_ = true; }
-    void leave() { leave_ = true; }
+    virtual bool push(int64_t pts, int64_t duration, int64_t *placed); ///< false: left out
+    virtual void skip();
+    virtual void repeat() {}
+    virtual void leave() {}
     void end(int64_t pts);
-    bool wants(int64_t ordinal) const { return wanted_.count(ordinal) > 0; }
+    virtual bool wants(int64_t ordinal) const { return wanted_.count(ordinal) > 0; }
     int next(MardiniSlot *slot); ///< 0, MARDINI_ERR(EAGAIN) or MARDINI_ERR(ENODATA)
 
-private:
-    using Wide = __int128; ///< 63 bits of pts times two 31-bit terms
+protected:
+    explicit Timeline(const MardiniTimelineSettings &settings);
 
-    enum Masked { NO, NAMED, FOUND };
-    struct Given {
-        int64_t ordinal, pts, duration;
-        Masked masked = NO; ///< FILL
-        bool skipped = false;
-        int64_t gap = 0; ///< from the one before it, 0 of the first
-    };
-    enum Reach { KNOWN, WAIT, OVER };
+    /// Whether another input frame can take part. Throws Error if it must not come.
+    virtual bool accepts_frame() const { return true; }
+    /// Store an input frame that takes part. num_frames_ and last_ include it.
+    virtual void add(const TimelineFrame &frame) = 0;
+    /// The input has ended: ended_ is true. On Error the end is taken back.
+    virtual void finish(int64_t) {}
+    /// Fill in the next slot; returns as next(). slot->keep is -1, every other field 0.
+    virtual int next_slot(MardiniSlot *slot) = 0;
 
     void log(int level, const std::string &message) const;
-    void set_common_base(MardiniRational interval);
-    bool has_frame_rate() const { return in_.frame_rate.num > 0; }
-    int64_t after_last() const;
-    int64_t to_output(int64_t pts) const;
-    Wide past(const Given &frame) const;
-    Wide rounding(const Given &frame) const;
-    Reach slowmo(Wide k, int64_t *pts, int64_t *index, int64_t *remainder) const;
-    size_t forget(size_t f);
-    bool spread(MardiniSlot *slot) const;
-    int next_fps(MardiniSlot *slot);
-    int next_slowmo(MardiniSlot *slot);
-    int next_total(MardiniSlot *slot);
-    int next_animate(MardiniSlot *slot);
 
-    void know(const Given &given);
-    void let_go(size_t count);
-    int surround(MardiniSlot *slot, int ret);
+    // Time
+    bool has_frame_rate() const { return input_frame_rate_.num > 0; }
+    /// Use a frame rate only if the input's ticks can place its frames.
+    void ignore_rate_above_ticks();
+    /// Set time_base_ to the coarsest one that holds the input's ticks and `interval` seconds. If
+    /// 31 bits do not hold it: to the finest one that holds `interval`. Returns the interval in
+    /// output ticks.
+    int64_t set_common_time_base(MardiniRational interval);
+    int64_t to_output(int64_t pts) const; ///< input ticks -> output ticks
+    /// Input ticks of so many frames at the nominal rate, rounded once; needs has_frame_rate().
+    Wide nominal_ticks(Wide frames) const;
+    /// Input ticks from the last frame to the one after it, by the best information there is: the
+    /// nominal rate, its duration, the gap before it, or 25 frames a second.
+    int64_t interval() const;
+
+    // References
+    void add_reference(const TimelineFrame &frame);
+    void drop_references(size_t count); ///< the first ones
+    /// Describe what a synthesized slot is made from; references[before] is slot->before.
+    void set_references(MardiniSlot *slot, const std::vector<TimelineFrame> &references,
+                        size_t before) const;
+    /// The only reference, at `position` of the window.
+    void set_single_reference(MardiniSlot *slot, const TimelineFrame &reference,
+                              double position) const;
+    /// references_[before] and the next one, with one more on either side if it is near enough.
     void set_neighbours(MardiniSlot *slot, size_t before) const;
-    int64_t noise_key(const Given &before) const;
-    void set_alone(MardiniSlot *slot, const Given &given, double anchor) const;
-    void set_window(MardiniSlot *slot, const std::vector<Given> &references, size_t before,
-                    Wide gap) const;
+    /// Neighbours of a slot between two input frames; drops references that no later slot needs.
+    /// MARDINI_ERR(EAGAIN) while the frame after the gap is unknown.
+    int surround(MardiniSlot *slot);
+    void drop_references_before(int64_t ordinal); ///< all but the last of them
 
-    // The jobs at the input's own rate: timeline_jobs.cpp
-    void check_job();
-    void take(const Given &given);
-    void bridge_gap(const Given &given);
-    void close_run();
-    void end_job();
-    Wide span(Wide frames, bool before) const;
-    int64_t interval(bool before) const;
-    size_t context() const;
-    int next_fill(MardiniSlot *slot);
-    int next_own_rate(MardiniSlot *slot);
-    int next_before_clip(MardiniSlot *slot);
-    int next_of_clip(MardiniSlot *slot, bool after);
-    void next_after_clip(MardiniSlot *slot);
-    void next_of_window(MardiniSlot *slot, const Given &made, size_t pair);
-    void make_ahead(MardiniSlot *slot);
-    void show_ahead(MardiniSlot *slot);
-    void make_beyond(MardiniSlot *slot);
-    void make_join(MardiniSlot *slot);
-    void make_swing(MardiniSlot *slot);
+    static void set_frame(MardiniSlot *slot, MardiniSlotKind kind, int64_t ordinal);
+    /// Position of `pts`, in gaps from `before` to `after`.
+    static double position(const TimelineFrame &before, const TimelineFrame &after, int64_t pts);
 
-    MardiniTimelineSettings in_; ///< rationals in lowest terms
-    MardiniRational time_base_;  ///< of the output
-    bool exact_ = true;          ///< time_base_ expresses every output time
-    int64_t interval_ = 0; ///< output ticks from slot to slot; FPS, and TOTAL with a frame rate
+    const MardiniRational input_time_base_; ///< lowest terms
+    MardiniRational time_base_;             ///< of the output
+    bool exact_time_base_ = true;           ///< time_base_ expresses every output time
 
-    std::deque<Given> given_; ///< from the one before the next slot on; TOTAL: all
-    int64_t index_ = 0;       ///< of given_.front() among those that take part
-    int64_t pushed_ = 0;
-    int64_t first_ = 0; ///< pts of the first that takes part
-    Given last_ = {-1, 0, 0};
-    int64_t last_gap_ = 0, first_step_ = 0; ///< between the last two, between the first two
-    int64_t anchor_ = 0; ///< the last pts that was told, and how many frames had none since
-    int64_t unstamped_ = 0;
-    bool said_unstamped_ = false, said_left_out_ = false;
-
-    std::deque<Given> known_; ///< that later slots may name, in order of time; in the source's time
-    std::set<int64_t> wanted_; ///< their ordinals
-    int64_t taken_ = 0;        ///< frames that take part
-
-    std::vector<std::pair<int64_t, int64_t>> named_; ///< FILL: first and last of each range, rising
-    bool repeat_ = false;                            ///< the next frame repeats the one before it
-    bool leave_ = false;                             ///< the next frame stays as it is
-    std::vector<Given> run_;                         ///< repeats in a row that are not judged yet
-    int64_t run_length_ = 0;                         ///< those that were judged too
-    bool said_break_ = false;
-
-    std::vector<Given> window_; ///< EXTEND: references of the window that is being handed out
-    std::vector<Given> made_;   ///< and what it makes
-    size_t next_made_ = 0;
-    std::vector<Given> opening_; ///< LOOP: the first two frames
-    int64_t ahead_ = 0, shown_ = 0,
-            beyond_ = 0; ///< slots handed out: AHEAD, their GIVEN, after the last frame
-
+    TimelineFrame last_ = {-1, 0, 0}; ///< last input frame that takes part
+    int64_t first_pts_ = 0;           ///< of the first one
+    int64_t num_pushed_ = 0;          ///< input frames, with those that were left out
+    int64_t num_frames_ = 0;          ///< input frames that take part
     bool ended_ = false;
-    int64_t end_ = 0;   ///< end of the last frame, input ticks
-    int64_t slots_ = 0; ///< handed out
-    int64_t last_step_ = 0;
+    int64_t num_slots_ = 0; ///< handed out
+
+    std::deque<TimelineFrame> references_; ///< that later slots may name, in order of time
+    std::set<int64_t> wanted_;             ///< ordinals that the caller must keep
+
+private:
+    int64_t pts_of_unstamped() const;
+    size_t find_reference(int64_t ordinal) const;
+    int64_t noise_key(const TimelineFrame &before) const;
+
+    MardiniRational input_frame_rate_; ///< lowest terms; 0/1 if the input has none
+    MardiniLog log_;
+    void *log_opaque_;
+    int64_t stamped_pts_ = 0;   ///< the last pts that the caller stated
+    int64_t num_unstamped_ = 0; ///< frames without a pts since then
+    bool warned_unstamped_ = false, warned_left_out_ = false;
 };
+
+/// The timeline of settings.mode. Throws Error for settings out of range.
+std::unique_ptr<Timeline> open_timeline(const MardiniTimelineSettings &settings);
 
 } // namespace mardini
