@@ -85,7 +85,7 @@ TOOL_OBJS := $(call objects,model/tool)
 TEST_OBJS := $(patsubst $(TOP)/%.cpp,$(BUILD)/%.o,$(wildcard $(TOP)/tests/*/test_*.cpp))
 ifeq ($(FFMPEG_KIND),none)
 # What is left of evaluation, tool and tests without FFmpeg
-EVAL_OBJS := $(filter %/metrics.o %/drift.o,$(EVAL_OBJS))
+EVAL_OBJS := $(filter $(addprefix %/,metrics.o frame_metrics.o drift.o motion_metrics.o costs.o),$(EVAL_OBJS))
 TOOL_OBJS := $(filter-out %/eval_command.o %/info_command.o,$(TOOL_OBJS))
 TEST_OBJS := $(filter-out $(BUILD)/tests/eval/% $(patsubst $(TOP)/%.cpp,$(BUILD)/%.o,\
     $(shell grep -lE 'support/ffmpeg.h|"ffmpeg"' $(TOP)/tests/*/*.cpp)),$(TEST_OBJS))
@@ -125,8 +125,11 @@ $(TORCH_OBJS) $(TRAIN_OBJS) $(EVAL_OBJS) $(TOOL_OBJS): EXTRA = $(WITH_TORCH) $(A
 $(AV_OBJS): AV_CFLAGS = -isystem $(FFMPEG) -DMARDINI_HAVE_LIBAV
 # FFmpeg's headers are whole once it is built.
 $(AV_OBJS) $(filter $(BUILD)/tests/eval/%,$(TEST_OBJS)): | $(FFMPEG_PROGRAM)
-$(BUILD)/model/library/mardini.o: EXTRA = -DMARDINI_PREFIX='"$(prefix)"'
-$(BUILD)/model/library/mardini.o: $(BUILD)/prefix
+# Where a network is looked for; the tool looks in the same places as the library.
+FIND_MODEL := $(filter %/find_model.o,$(API_OBJS))
+$(or $(FIND_MODEL),$(BUILD)/model/library/mardini.o): EXTRA = -DMARDINI_PREFIX='"$(prefix)"'
+$(or $(FIND_MODEL),$(BUILD)/model/library/mardini.o): $(BUILD)/prefix
+$(BUILD)/mardini $(BUILD)/tests/api/test_find_model: $(FIND_MODEL)
 $(BUILD)/tests/%.o: EXTRA = $(WITH_TORCH) -I$(TOP)/tests -isystem $(FFMPEG) -DMARDINI_BUILD='"$(OUT)"' -DMARDINI_SRC='"$(TOP)"'
 
 # The prefix of this run: another one compiles its path anew.
