@@ -19,18 +19,20 @@ endif
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: all demo check check-asan check-cuda check-slow check-versions fuzz install uninstall clean distclean help
+.PHONY: all demo check check-quick style check-asan check-cuda check-slow check-versions fuzz install uninstall clean distclean help
 all:
 
 help:
 	@echo "make                  build/ffmpeg with the filter, the library and the program mardini"
 	@echo "make demo             a clip in slow motion, with pictures of it"
-	@echo "make check            build and run every test"
+	@echo "make check            build and run every test, and make style"
+	@echo "make check-quick      a part of them that takes under three minutes, and make style"
+	@echo "make style            layout (clang-format), includes and sizes of the source"
 	@echo "make check-slow       what takes minutes: every size, soaks, large frames"
 	@echo "make check-asan       the library under gcc's address and undefined behaviour sanitizers"
 	@echo "make fuzz             checkpoint reader and filter under libFuzzer, ten minutes each (clang-14)"
 	@echo "make check-versions   run the filter's tests in each FFmpeg that there are patches for"
-	@echo "make check-cuda       tests and speed table on this machine's CUDA device; FFmpeg is not needed"
+	@echo "make check-cuda       tests and speed table on this machine's CUDA device"
 	@echo "make install          into PREFIX (prefix=DIR, DESTDIR=DIR); make uninstall takes it away"
 	@echo "make clean            remove our objects; make distclean: all that was built or fetched"
 
@@ -38,7 +40,7 @@ distclean:
 ifeq ($(BUILD),build)
 	rm -rf build
 else
-	rm -rf $(addprefix $(BUILD)/,ffmpeg ffprobe mardini lib* pkgconfig weights model tests cuda fuzz fuzz_* asan demo torch download \
+	rm -rf $(addprefix $(BUILD)/,ffmpeg ffprobe mardini lib* pkgconfig weights model tests fuzz fuzz_* asan demo torch download \
 	    lean-* full-* min-* flags config.h config.mak config.log pip.log torch.map prefix Makefile)
 endif
 
@@ -62,38 +64,53 @@ API_VERSION := $(API_MAJOR).$(call api,MINOR).$(call api,PATCH)
 LIBRARY := $(BUILD)/libmardini.so.$(API_VERSION)
 FFMPEG := $(BUILD)/$(FFMPEG_KIND)-$(FFMPEG_SERIES)
 COMPILE := $(CXX) -std=gnu++20 $(CXXFLAGS) -D_GLIBCXX_USE_CXX11_ABI=$(ABI) -Wall -Wextra -fPIC -fvisibility=hidden \
-    -MMD -MP -I$(BUILD) -I$(TOP)/model
-# FFmpeg's static libraries, and what they in turn need, as its own programs link them
-AV_LIBS := avfilter avformat avcodec postproc swscale swresample avutil
-AV_LINK = $(foreach l,$(AV_LIBS),$(shell ls $(FFMPEG)/lib$(l)/lib$(l).a 2>/dev/null)) \
-    $(foreach l,$(AV_LIBS),$(shell sed -n 's/^EXTRALIBS-$(l)=//p' $(FFMPEG)/ffbuild/config.mak))
+    -MMD -MP -I$(BUILD) -I$(TOP)/model $(HEADERS_CFLAGS)
+# Without -fopenmp at::parallel_for runs on one thread.
+WITH_TORCH := $(TORCH_CFLAGS) -fopenmp
 
 # ---- what there is ---------------------------------------------------------------
 
-sources = $(patsubst $(TOP)/%.cpp,$(BUILD)/%.o,$(wildcard $(TOP)/$(1)))
-BASE_OBJS := $(call sources,model/base/*.cpp)
-API_OBJS := $(BASE_OBJS) $(call sources,model/timeline/*.cpp) $(call sources,model/library/*.cpp)
-TOOL_OBJS := $(call sources,model/tool/*.cpp)
-TORCH_OBJS := $(foreach d,simd network frame paint engine,$(call sources,model/$(d)/*.cpp))
+# $(call objects,FOLDER...): of the C++ files in them and in the folders in them
+objects = $(patsubst $(TOP)/%.cpp,$(BUILD)/%.o,$(foreach d,$(1),$(wildcard $(TOP)/$(d)/*.cpp $(TOP)/$(d)/*/*.cpp)))
+BASE_OBJS := $(call objects,model/base)
+# These need no LibTorch, all others do.
+API_OBJS := $(BASE_OBJS) $(call objects,model/timeline model/library)
+TORCH_OBJS := $(call objects,$(addprefix model/,simd network frame paint engine))
 # What both libraries have a copy of
 SHARED_OBJS := $(BASE_OBJS) $(BUILD)/model/timeline/references.o
 CUDA_OBJS := $(if $(NVCC),$(patsubst $(TOP)/%.cu,$(BUILD)/%.o,$(wildcard $(TOP)/model/paint/cuda/*.cu)))
-TRAIN_OBJS := $(call sources,model/train/*.cpp)
-EVAL_OBJS := $(call sources,model/eval/*.cpp)
-TEST_OBJS := $(call sources,tests/*/test_*.cpp)
+TRAIN_OBJS := $(call objects,model/train)
+EVAL_OBJS := $(call objects,model/eval)
+TOOL_OBJS := $(call objects,model/tool)
+TEST_OBJS := $(patsubst $(TOP)/%.cpp,$(BUILD)/%.o,$(wildcard $(TOP)/tests/*/test_*.cpp))
+ifeq ($(FFMPEG_KIND),none)
+# What is left of evaluation, tool and tests without FFmpeg
+EVAL_OBJS := $(filter $(addprefix %/,metrics.o frame_metrics.o drift.o motion_metrics.o costs.o),$(EVAL_OBJS))
+TOOL_OBJS := $(filter-out %/eval_command.o %/info_command.o,$(TOOL_OBJS))
+TEST_OBJS := $(filter-out $(BUILD)/tests/eval/% $(patsubst $(TOP)/%.cpp,$(BUILD)/%.o,\
+    $(shell grep -lE 'support/ffmpeg.h|"ffmpeg"' $(TOP)/tests/*/*.cpp)),$(TEST_OBJS))
+else
+FFMPEG_PROGRAM := $(BUILD)/ffmpeg
+# What reads clips by FFmpeg's libraries
+AV_OBJS := $(filter %/decode.o,$(TRAIN_OBJS)) $(EVAL_OBJS) $(TOOL_OBJS)
+# These libraries, and what they in turn need, as FFmpeg's own programs link them
+AV_LIBS := avfilter avformat avcodec postproc swscale swresample avutil
+AV_LINK = $(foreach l,$(AV_LIBS),$(shell ls $(FFMPEG)/lib$(l)/lib$(l).a 2>/dev/null)) \
+    $(foreach l,$(AV_LIBS),$(shell sed -n 's/^EXTRALIBS-$(l)=//p' $(FFMPEG)/ffbuild/config.mak))
+endif
 TESTS := $(TEST_OBJS:.o=)
 # These see the library as a caller does; the others are linked with all of it and LibTorch.
 API_TESTS := $(filter $(addprefix $(BUILD)/tests/,timeline/% api/% filter/%),$(TESTS))
 TORCH_TESTS := $(filter-out $(API_TESTS),$(TESTS))
 WEIGHTS := $(wildcard $(TOP)/model/weights/*.safetensors)
 LIBRARIES := $(LIBRARY) $(BUILD)/libmardini_torch.so $(BUILD)/weights
-PROGRAMS := $(BUILD)/ffmpeg $(if $(TOOL_OBJS),$(BUILD)/mardini)
+PROGRAMS := $(FFMPEG_PROGRAM) $(BUILD)/mardini
 
 all: $(LIBRARIES) $(PROGRAMS)
 
 # ---- objects -------------------------------------------------------------------
 
-ALL_OBJS := $(API_OBJS) $(TORCH_OBJS) $(TRAIN_OBJS) $(EVAL_OBJS) $(TOOL_OBJS) $(TEST_OBJS) $(BUILD)/tests/support/main.o
+ALL_OBJS := $(API_OBJS) $(TORCH_OBJS) $(TRAIN_OBJS) $(EVAL_OBJS) $(TOOL_OBJS) $(TEST_OBJS) $(BUILD)/tests/support/main.o $(BUILD)/tests/paint/bench_cuda.o
 $(BUILD)/flags: | $(BUILD)/config.mak ;
 $(ALL_OBJS): $(BUILD)/%.o: $(TOP)/%.cpp $(BUILD)/flags
 	$(Q)mkdir -p $(@D)
@@ -104,17 +121,16 @@ $(CUDA_OBJS): $(BUILD)/%.o: $(TOP)/%.cu $(BUILD)/flags
 	    -MMD -MP -I$(TOP)/model -c $< -o $@
 -include $(ALL_OBJS:.o=.d) $(CUDA_OBJS:.o=.d)
 
-# Without -fopenmp at::parallel_for runs on one thread.
-$(TORCH_OBJS): EXTRA = $(TORCH_CFLAGS) -fopenmp
-$(BUILD)/model/library/find_model.o: EXTRA = -DMARDINI_PREFIX='"$(prefix)"'
-$(BUILD)/model/library/find_model.o: $(BUILD)/prefix
-# The tool finds models as the library does.
-$(BUILD)/mardini $(BUILD)/tests/api/test_find_model: $(BUILD)/model/library/find_model.o
-$(BUILD)/tests/%.o: EXTRA = $(TORCH_CFLAGS) -I$(TOP)/tests -isystem $(FFMPEG) $(TEST_DEFINES)
-TEST_DEFINES = -DMARDINI_BUILD='"$(OUT)"' -DMARDINI_SRC='"$(TOP)"'
-# Trainer, evaluation and tool read clips by FFmpeg's libraries, whose headers are whole once it is built.
-$(TRAIN_OBJS) $(EVAL_OBJS) $(TOOL_OBJS): EXTRA = $(TORCH_CFLAGS) -isystem $(FFMPEG) -DMARDINI_HAVE_LIBAV
-$(TRAIN_OBJS) $(EVAL_OBJS) $(TOOL_OBJS) $(TEST_OBJS): | $(BUILD)/ffmpeg
+$(TORCH_OBJS) $(TRAIN_OBJS) $(EVAL_OBJS) $(TOOL_OBJS): EXTRA = $(WITH_TORCH) $(AV_CFLAGS)
+$(AV_OBJS): AV_CFLAGS = -isystem $(FFMPEG) -DMARDINI_HAVE_LIBAV
+# FFmpeg's headers are whole once it is built.
+$(AV_OBJS) $(filter $(BUILD)/tests/eval/%,$(TEST_OBJS)): | $(FFMPEG_PROGRAM)
+# Where a network is looked for; the tool looks in the same places as the library.
+FIND_MODEL := $(filter %/find_model.o,$(API_OBJS))
+$(or $(FIND_MODEL),$(BUILD)/model/library/mardini.o): EXTRA = -DMARDINI_PREFIX='"$(prefix)"'
+$(or $(FIND_MODEL),$(BUILD)/model/library/mardini.o): $(BUILD)/prefix
+$(BUILD)/mardini $(BUILD)/tests/api/test_find_model: $(FIND_MODEL)
+$(BUILD)/tests/%.o: EXTRA = $(WITH_TORCH) -I$(TOP)/tests -isystem $(FFMPEG) -DMARDINI_BUILD='"$(OUT)"' -DMARDINI_SRC='"$(TOP)"'
 
 # The prefix of this run: another one compiles its path anew.
 ifneq ($(shell cat $(BUILD)/prefix 2>/dev/null),$(prefix))
@@ -146,79 +162,22 @@ $(BUILD)/pkgconfig/libmardini.pc: $(TOP)/libmardini.pc.in $(BUILD)/config.mak
 # $(call ffmpeg,KIND,SERIES,where its programs look for libmardini.so): both words of $ORIGIN are the linker's
 ffmpeg = TOP=$(TOP) BUILD=$(OUT) MAKE='$(MAKE)' V=$(V) FFMPEG_OPTIONS='$(FFMPEG_OPTIONS)' RUN_PATH='$(3)' \
     $(TOP)/scripts/build-ffmpeg $(1) $(2) $(OUT)/$(1)-$(2)
+ifeq ($(FFMPEG_KIND),none)
+$(BUILD)/ffmpeg:
+	@echo 'this takes FFmpeg: run configure without --no-ffmpeg' >&2; exit 1
+else
 $(BUILD)/ffmpeg: $(wildcard $(TOP)/libavfilter/*) $(wildcard $(TOP)/patches/$(FFMPEG_SERIES)/*) $(TOP)/model/mardini.h \
     $(BUILD)/config.mak $(TOP)/scripts/build-ffmpeg $(TOP)/scripts/ffmpeg-parts | $(LIBRARY) $(BUILD)/pkgconfig/libmardini.pc
 	+$(Q)FFMPEG_SOURCE='$(FFMPEG_SOURCE)' $(call ffmpeg,$(FFMPEG_KIND),$(FFMPEG_SERIES),$$ORIGIN:$$ORIGIN/../lib)
 	$(call say,LINK,$@)cp -f $(FFMPEG)/ffprobe $(BUILD)/ffprobe && cp -f $(FFMPEG)/ffmpeg $@
+endif
 
 # The filter that it scores is libavfilter's, which finds libmardini.so as build/ffmpeg does.
-$(BUILD)/mardini: $(TOOL_OBJS) $(EVAL_OBJS) $(TRAIN_OBJS) $(TORCH_OBJS) $(SHARED_OBJS) $(CUDA_OBJS) $(BUILD)/ffmpeg
+$(BUILD)/mardini: $(TOOL_OBJS) $(EVAL_OBJS) $(TRAIN_OBJS) $(TORCH_OBJS) $(SHARED_OBJS) $(CUDA_OBJS) $(FFMPEG_PROGRAM)
 	$(call say,LINK,$@)$(CXX) $(LDFLAGS) -o $@ $(filter %.o,$^) $(AV_LINK) $(TORCH_LDFLAGS) $(CUDA_LDFLAGS) -ldl -pthread \
 	    -Wl,-rpath,'$$ORIGIN:$$ORIGIN/../lib'
 
-# ---- tests ---------------------------------------------------------------------
-
-$(BUILD)/tests/libmardini.a: $(API_OBJS) $(TORCH_OBJS) $(CUDA_OBJS) $(TRAIN_OBJS) $(EVAL_OBJS)
-	$(Q)mkdir -p $(@D) && rm -f $@
-	$(call say,AR,$@)ar crs $@ $^
-$(API_TESTS): %: %.o $(BUILD)/tests/support/main.o | $(LIBRARY)
-	$(call say,LINK,$@)$(CXX) $(LDFLAGS) -o $@ $^ $(CATCH_LIBS) -L$(BUILD) -lmardini -Wl,-rpath,$(OUT) -pthread
-# The filter itself is among what they link: it is FFmpeg's.
-$(TORCH_TESTS): %: %.o $(BUILD)/tests/support/main.o $(BUILD)/tests/libmardini.a $(BUILD)/ffmpeg
-	$(call say,LINK,$@)$(CXX) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(CATCH_LIBS) $(AV_LINK) $(TORCH_LDFLAGS) $(CUDA_LDFLAGS) -Wl,-rpath,$(OUT) -ldl -pthread
-
-# The header alone, as C and as C++
-$(BUILD)/tests/header: $(TOP)/model/mardini.h
-	@mkdir -p $(@D)
-	$(call say,CC,mardini.h)$(CC) -std=c99 -pedantic -Wall -Wextra -Werror -fsyntax-only -x c $<
-	$(Q)$(CXX) -std=c++11 -pedantic -Wall -Wextra -Werror -fsyntax-only -x c++ $< && touch $@
-
-check: all $(TESTS) $(BUILD)/tests/header
-	$(Q)BUILD=$(OUT) TOP=$(TOP) $(TOP)/scripts/run-tests $(API_TESTS) avx2 $(TORCH_TESTS)
-
-# What takes minutes: every size, soaks, large frames
-check-slow: all $(TESTS)
-	$(Q)BUILD=$(OUT) TOP=$(TOP) TEST_ARGS='[.]' $(TOP)/scripts/run-tests $(filter %/test_sizes %/test_soak,$(TESTS))
-
-SERIES := $(notdir $(wildcard $(TOP)/patches/*))
-check-versions: $(LIBRARIES) $(BUILD)/pkgconfig/libmardini.pc $(filter $(BUILD)/tests/filter/%,$(TESTS))
-	+$(Q)for s in $(SERIES); do FFMPEG_SOURCE= $(call ffmpeg,min,$$s,$(OUT)) && rc=0 || rc=$$?; \
-	    echo $$rc > $(BUILD)/min-$$s.result; done
-	$(Q)BUILD=$(OUT) TOP=$(TOP) $(TOP)/scripts/run-tests $(foreach s,$(SERIES),ffmpeg=$(s) $(filter $(BUILD)/tests/filter/%,$(TESTS)))
-
-check-cuda:
-	$(Q)LIBTORCH=$(TORCH_ROOT) ABI=$(ABI) OUT=$(OUT)/cuda CXX='$(CXX)' $(TOP)/scripts/check-cuda
-
-# ---- sanitizers ------------------------------------------------------------------
-
-# The library's own code under gcc's sanitizers, in a build of its own; LibTorch, FFmpeg, trainer and evaluation stay as
-# they are.
-ASAN_TESTS := timeline/test_timeline timeline/test_timeline_jobs api/test_api api/test_sizes network/test_network paint/test_cpu
-check-asan: all
-	$(Q)mkdir -p $(BUILD)/asan && cp -p $(BUILD)/config.mak $(BUILD)/config.h $(BUILD)/flags $(BUILD)/asan/
-	$(Q)for f in $(FFMPEG_KIND)-$(FFMPEG_SERIES) ffmpeg ffprobe weights; do ln -sfn $(OUT)/$$f $(BUILD)/asan/$$f; done
-	+$(Q)$(MAKE) -f $(TOP)/Makefile BUILD=$(OUT)/asan CXXFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined' \
-	    LDFLAGS='-fsanitize=address,undefined' TRAIN_OBJS= EVAL_OBJS= $(OUT)/asan/libmardini_torch.so $(ASAN_TESTS:%=$(OUT)/asan/tests/%)
-	$(Q)ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0 BUILD=$(OUT)/asan TOP=$(TOP) $(TOP)/scripts/run-tests $(ASAN_TESTS:%=$(OUT)/asan/tests/%)
-
-# libFuzzer's targets run beside libmardini_torch.so, whose folder they take for their own.
-FUZZ := clang++-14 -g -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -D__SANITIZE_ADDRESS__
-FUZZ_SECONDS ?= 600
-fuzz_objects = $(patsubst %,$(BUILD)/fuzz/%.o,$(1))
-$(BUILD)/fuzz/%.o: $(TOP)/%.cpp $(BUILD)/ffmpeg
-	@mkdir -p $(@D)
-	$(call say,FUZZ,$*.o)$(FUZZ) -std=gnu++20 -I$(BUILD) -I$(TOP)/model -isystem $(FFMPEG) $(TORCH_CFLAGS) -D__STDC_CONSTANT_MACROS -w -c $< -o $@
-FUZZ_FILTER_OBJS := $(patsubst $(TOP)/%.c,$(BUILD)/fuzz/%.o,$(wildcard $(TOP)/libavfilter/*.c))
-$(FUZZ_FILTER_OBJS): $(BUILD)/fuzz/%.o: $(TOP)/%.c $(BUILD)/ffmpeg
-	@mkdir -p $(@D)
-	$(call say,FUZZ,$*.o)$(FUZZ:clang++%=clang%) -std=c17 -I$(FFMPEG) -I$(FFMPEG)/libavfilter -I$(TOP)/model -DHAVE_AV_CONFIG_H -D_GNU_SOURCE -w -c $< -o $@
-$(BUILD)/fuzz_filter: $(FUZZ_FILTER_OBJS) $(call fuzz_objects,tests/fuzz/fuzz_filter $(API_OBJS:$(BUILD)/%.o=%)) $(BUILD)/libmardini_torch.so
-	$(call say,LINK,$@)$(FUZZ) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(AV_LINK) -Wl,-rpath,'$$ORIGIN' -ldl -pthread
-$(BUILD)/fuzz_checkpoint: $(call fuzz_objects,tests/fuzz/fuzz_checkpoint model/network/checkpoint) $(filter-out %/checkpoint.o,$(TORCH_OBJS)) $(SHARED_OBJS) $(CUDA_OBJS)
-	$(call say,LINK,$@)$(FUZZ) -fsanitize=fuzzer -o $@ $^ $(TORCH_LDFLAGS) $(CUDA_LDFLAGS) -ldl -pthread
-fuzz: $(BUILD)/fuzz_filter $(BUILD)/fuzz_checkpoint
-	$(Q)for f in filter checkpoint; do mkdir -p $(BUILD)/fuzz/corpus-$$f && ASAN_OPTIONS=detect_leaks=0 $(BUILD)/fuzz_$$f -max_total_time=$(FUZZ_SECONDS) \
-	    -rss_limit_mb=4096 -timeout=120 -artifact_prefix=$(BUILD)/fuzz/ -print_final_stats=1 $(BUILD)/fuzz/corpus-$$f || exit 1; done
+include $(TOP)/tests/rules.mk
 
 # ---- demo, install, clean ------------------------------------------------------
 
@@ -230,7 +189,7 @@ demo: $(BUILD)/demo/summary.txt
 to = $(DESTDIR)$(1)
 install: all
 	install -d $(call to,$(bindir)) $(call to,$(libdir))/pkgconfig $(call to,$(includedir)) $(call to,$(datadir))
-	install $(BUILD)/ffprobe $(PROGRAMS) $(call to,$(bindir))
+	install $(PROGRAMS) $(FFMPEG_PROGRAM:ffmpeg=ffprobe) $(call to,$(bindir))
 	install -m 644 $(LIBRARY) $(BUILD)/libmardini_torch.so $(call to,$(libdir))
 	ln -sf $(notdir $(LIBRARY)) $(call to,$(libdir))/libmardini.so.$(API_MAJOR)
 	ln -sf libmardini.so.$(API_MAJOR) $(call to,$(libdir))/libmardini.so
@@ -245,6 +204,6 @@ uninstall:
 	-rmdir $(call to,$(datadir)) 2> /dev/null || true # a user's own networks stay
 
 clean:
-	rm -rf $(BUILD)/model $(BUILD)/tests $(BUILD)/cuda $(BUILD)/fuzz $(BUILD)/fuzz_* $(BUILD)/asan $(BUILD)/demo $(BUILD)/libmardini* $(BUILD)/ffmpeg $(BUILD)/ffprobe $(BUILD)/mardini
+	rm -rf $(BUILD)/model $(BUILD)/tests $(BUILD)/fuzz $(BUILD)/fuzz_* $(BUILD)/asan $(BUILD)/demo $(BUILD)/libmardini* $(BUILD)/ffmpeg $(BUILD)/ffprobe $(BUILD)/mardini
 
 endif
