@@ -185,7 +185,7 @@ TEST_CASE("-h tells every option, and the defaults")
 TEST_CASE("the manual tells of every option, and its tables are whole")
 {
     const std::string manual = read(source_file("libavfilter/mardini.texi")),
-                      page = read(source_file("doc/filter.md"));
+                      page = read(source_file("doc/manual/options.md"));
     std::istringstream lines(manual);
     int depth = 0;
     for (std::string line; std::getline(lines, line);) {
