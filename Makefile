@@ -194,7 +194,7 @@ check-cuda:
 
 # The library's own code under gcc's sanitizers, in a build of its own; LibTorch, FFmpeg, trainer and evaluation stay as
 # they are.
-ASAN_TESTS := timeline/test_timeline timeline/test_timeline_jobs api/test_api api/test_sizes network/test_network paint/test_cpu
+ASAN_TESTS := $(addprefix timeline/test_,timeline retime fill extend) api/test_api api/test_sizes network/test_network paint/test_cpu
 check-asan: all
 	$(Q)mkdir -p $(BUILD)/asan && cp -p $(BUILD)/config.mak $(BUILD)/config.h $(BUILD)/flags $(BUILD)/asan/
 	$(Q)for f in $(FFMPEG_KIND)-$(FFMPEG_SERIES) ffmpeg ffprobe weights; do ln -sfn $(OUT)/$$f $(BUILD)/asan/$$f; done
