@@ -109,8 +109,8 @@ $(TORCH_OBJS): EXTRA = $(TORCH_CFLAGS)
 $(addprefix $(BUILD)/model/,engine/engine.o frame/frame.o paint/cpu.o simd/matching.o): EXTRA = $(TORCH_CFLAGS) -fopenmp
 $(BUILD)/model/library/find_model.o: EXTRA = -DMARDINI_PREFIX='"$(prefix)"'
 $(BUILD)/model/library/find_model.o: $(BUILD)/prefix
-# The tool finds models as the library does.
-$(BUILD)/mardini $(BUILD)/tests/api/test_find_model: $(BUILD)/model/library/find_model.o
+# The program finds models as the library does.
+$(BUILD)/mardini $(BUILD)/tests/api/test_library: $(BUILD)/model/library/find_model.o
 $(BUILD)/tests/%.o: EXTRA = $(TORCH_CFLAGS) -I$(TOP)/tests -isystem $(FFMPEG) $(TEST_DEFINES)
 TEST_DEFINES = -DMARDINI_BUILD='"$(OUT)"' -DMARDINI_SRC='"$(TOP)"'
 # Trainer, evaluation and tool read clips by FFmpeg's libraries, whose headers are whole once it is built.
