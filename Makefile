@@ -126,10 +126,10 @@ $(AV_OBJS): AV_CFLAGS = -isystem $(FFMPEG) -DMARDINI_HAVE_LIBAV
 # FFmpeg's headers are whole once it is built.
 $(AV_OBJS) $(filter $(BUILD)/tests/eval/%,$(TEST_OBJS)): | $(FFMPEG_PROGRAM)
 # Where a network is looked for; the tool looks in the same places as the library.
-FIND_MODEL := $(filter %/find_model.o,$(API_OBJS))
-$(or $(FIND_MODEL),$(BUILD)/model/library/mardini.o): EXTRA = -DMARDINI_PREFIX='"$(prefix)"'
-$(or $(FIND_MODEL),$(BUILD)/model/library/mardini.o): $(BUILD)/prefix
-$(BUILD)/mardini $(BUILD)/tests/api/test_find_model: $(FIND_MODEL)
+FIND_MODEL := $(BUILD)/model/library/find_model.o
+$(FIND_MODEL): EXTRA = -DMARDINI_PREFIX='"$(prefix)"'
+$(FIND_MODEL): $(BUILD)/prefix
+$(BUILD)/mardini $(BUILD)/tests/api/test_library: $(FIND_MODEL)
 $(BUILD)/tests/%.o: EXTRA = $(WITH_TORCH) -I$(TOP)/tests -isystem $(FFMPEG) -DMARDINI_BUILD='"$(OUT)"' -DMARDINI_SRC='"$(TOP)"'
 
 # The prefix of this run: another one compiles its path anew.

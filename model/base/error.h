@@ -18,6 +18,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 
 #include "mardini.h"
 
@@ -95,7 +96,8 @@ inline CaughtError describe_exception(ExceptionHook hook = nullptr) noexcept
 /// Run body() -> int and return its value. An exception becomes MARDINI_ERR(code), and its sentence
 /// one message at error level. Every function that C calls runs inside.
 template <typename Body>
-int guarded(MardiniLog log, void *opaque, Body &&body, ExceptionHook hook = nullptr) noexcept
+std::enable_if_t<std::is_invocable_r_v<int, Body>, int> guarded(
+    MardiniLog log, void *opaque, Body &&body, ExceptionHook hook = nullptr) noexcept
 {
     try {
         return body();

@@ -1,5 +1,5 @@
-// Every size from 1x1 on through the C API: a still pair comes back in its own codes, nothing is
-// written beside the planes, and what is painted at the border is what lies there.
+// Frames of every size from 1x1 on through the C API: between two equal frames lies the same frame,
+// and nothing is written outside the planes.
 
 #include "mardini.h"
 
@@ -44,7 +44,7 @@ struct Picture {
         return is_chroma(p) ? -(-format.height >> format.log2_chroma_height) : format.height;
     }
 
-    /// A texture moved by `shift`, or guards all over.
+    /// A texture shifted by `shift` pixels, or guard bytes only.
     explicit Picture(const MardiniFormat &f, int shift = -1) : format(f)
     {
         for (int p = 0; p < num_planes(); p++) {
@@ -83,8 +83,8 @@ struct Picture {
 };
 
 /// One masked frame between two given ones.
-void make(const MardiniFormat &format, const Picture &before, const Picture &after, Picture &made,
-          int64_t memory = 0)
+void synthesize(const MardiniFormat &format, const Picture &before, const Picture &after,
+                Picture &result, int64_t memory = 0)
 {
     Messages messages;
     MardiniSettings settings;
@@ -99,12 +99,12 @@ void make(const MardiniFormat &format, const Picture &before, const Picture &aft
     REQUIRE(mardini_open(&ctx, &settings, &format) == 0);
     const int64_t ids[] = {0, 1}, key = 0;
     const double times[] = {0, 1}, masked = 0.5;
-    float sure = -1;
+    float confidence = -1;
     CHECK(mardini_add_frame(ctx, 0, &before.frame) == 0);
     CHECK(mardini_add_frame(ctx, 1, &after.frame) == 0);
-    const MardiniWindow window = {2, ids, times, 1, &masked, &key, &made.frame, &sure};
+    const MardiniWindow window = {2, ids, times, 1, &masked, &key, &result.frame, &confidence};
     CHECK(mardini_make(ctx, &window, 1) == 0);
-    CHECK((sure >= 0 && sure <= 1));
+    CHECK((confidence >= 0 && confidence <= 1));
     mardini_close(&ctx);
     CHECK(messages.loud == "");
 }
@@ -115,14 +115,14 @@ void check_size(int width, int height, int color, int alpha, int shift_x, int sh
     INFO(width << "x" << height << " color " << color << " alpha " << alpha << " chroma " << shift_x
                << shift_y);
     const Picture before(format, 0), after(format, 2);
-    Picture still(format), moved(format);
-    make(format, before, before, still);
+    Picture still(format), between(format);
+    synthesize(format, before, before, still);
     CHECK(still == before); // guards too
-    make(format, before, after, moved);
-    CHECK(moved.guards_stand());
+    synthesize(format, before, after, between);
+    CHECK(between.guards_stand());
 
-    // Along a long side the far end is painted as well as the near one: coordinates in half
-    // precision, 8 and 16 samples apart there, would be off by some 40 codes.
+    // Along a long side the far end must be as good as the near one: coordinates in half precision
+    // are 8 or 16 samples apart there, an error of about 40 codes.
     const bool wide = width >= height;
     const int length = wide ? width : height, part = length / 4, across = wide ? height : width;
     if (length < 4096)
@@ -132,9 +132,9 @@ void check_size(int width, int height, int color, int alpha, int shift_x, int sh
         double sum = 0;
         for (int along = from; along < from + part; along++)
             for (int i = 0; i < across; i++) {
-                const int64_t at =
-                    wide ? i * moved.frame.stride[0] + along : along * moved.frame.stride[0] + i;
-                sum += std::abs(moved.frame.data[0][at] - middle.frame.data[0][at]);
+                const int64_t at = wide ? i * between.frame.stride[0] + along
+                                        : along * between.frame.stride[0] + i;
+                sum += std::abs(between.frame.data[0][at] - middle.frame.data[0][at]);
             }
         return sum / across / part;
     };
@@ -148,7 +148,7 @@ void check_sizes(int step)
     for (int side = 1; side <= 130; side += step) {
         const int other[] = {1, 2, 3, 15, 31, 130};
         for (int o : other) {
-            // Formats take turns: 4:2:0, 4:4:4, 4:1:0, gray, GBR with alpha.
+            // Formats alternate: 4:2:0, 4:4:4, 4:1:0, gray, GBR with alpha.
             const int kind = n++ % 5;
             const int color = kind == 3   ? MARDINI_COLOR_GRAY
                               : kind == 4 ? MARDINI_COLOR_GBR
@@ -171,15 +171,16 @@ TEST_CASE("sizes from 1x1 to 130x130, 780 pairs", "[.][slow]")
     check_sizes(1);
 }
 
-TEST_CASE("strips and wide frames are painted as well at the far end", "[slow]")
+TEST_CASE("strips and wide frames are as good at the far end", "[slow]")
 {
     check_size(16384, 3, MARDINI_COLOR_YUV, 0, 1, 1);
     check_size(2, 8192, MARDINI_COLOR_GRAY, 0, 0, 0);
     check_size(6000, 400, MARDINI_COLOR_YUV, 0, 1, 1); // matched at full size it would take 2 GB
 }
 
-TEST_CASE("memory: too little is refused with the figure, which then suffices, in smaller tiles "
-          "within one code")
+TEST_CASE(
+    "memory: too low a limit is refused with a sufficient one, which gives the same frame within "
+    "one code")
 {
     for (int color : {MARDINI_COLOR_YUV, MARDINI_COLOR_GBR}) {
         const int shift = color == MARDINI_COLOR_YUV;
@@ -203,8 +204,8 @@ TEST_CASE("memory: too little is refused with the figure, which then suffices, i
 
         const Picture before(format, 0), after(format, 2);
         Picture whole(format), tiled(format);
-        make(format, before, after, whole);
-        make(format, before, after, tiled, wanted);
+        synthesize(format, before, after, whole);
+        synthesize(format, before, after, tiled, wanted);
         CHECK(tiled.guards_stand());
         int most = 0;
         for (int p = 0; p < whole.num_planes(); p++)
