@@ -78,7 +78,7 @@ TORCH_OBJS := $(foreach d,simd network frame paint engine,$(call sources,model/$
 # What both libraries have a copy of
 SHARED_OBJS := $(BASE_OBJS) $(BUILD)/model/timeline/references.o
 CUDA_OBJS := $(if $(NVCC),$(patsubst $(TOP)/%.cu,$(BUILD)/%.o,$(wildcard $(TOP)/model/paint/cuda/*.cu)))
-TRAIN_OBJS := $(call sources,model/train/*.cpp)
+TRAIN_OBJS := $(foreach d,train train/data train/report,$(call sources,model/$(d)/*.cpp))
 EVAL_OBJS := $(call sources,model/eval/*.cpp)
 TEST_OBJS := $(call sources,tests/*/test_*.cpp)
 TESTS := $(TEST_OBJS:.o=)

@@ -2,7 +2,7 @@
 // finds in real clips.
 #include "train/flow_matching.h"
 
-#include "train/masks.h"
+#include "train/curriculum.h"
 
 namespace mardini::train {
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "network/network.h"
-#include "train/sample.h"
+#include "train/batch.h"
 
 namespace mardini::train {
 

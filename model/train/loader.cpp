@@ -2,7 +2,7 @@
 #include "train/loader.h"
 
 #include "base/random.h"
-#include "train/synthetic.h"
+#include "train/data/synthetic.h"
 
 #include <ATen/Parallel.h>
 #include <torch/torch.h>

@@ -3,9 +3,9 @@
 //   out  Batch
 #pragma once
 
-#include "train/clips.h"
-#include "train/masks.h"
-#include "train/train.h"
+#include "train/data/clips.h"
+#include "train/curriculum.h"
+#include "train/loop.h"
 
 #include <condition_variable>
 #include <functional>

@@ -4,7 +4,7 @@
 #include "mardini.h"
 #include "network/checkpoint.h"
 #include "train/flow_matching.h"
-#include "train/masks.h"
+#include "train/curriculum.h"
 #include "train/optimizer.h"
 
 #include "support/awake.h"

@@ -1,9 +1,9 @@
 // The trainer's parts that need no clips: which frames are masked, what the losses reach, that
 // steps are kept.
 #include "train/losses.h"
-#include "train/masks.h"
+#include "train/curriculum.h"
 #include "train/optimizer.h"
-#include "train/synthetic.h"
+#include "train/data/synthetic.h"
 
 #include "support/catch.h"
 #include "support/files.h"

@@ -1,8 +1,8 @@
 // The trainer's data: windows of real video, made-up motion, pack files, bad files.
-#include "train/clips.h"
-#include "train/decode.h"
-#include "train/decode_program.h"
-#include "train/synthetic.h"
+#include "train/data/clips.h"
+#include "train/data/decode.h"
+#include "train/data/decode_program.h"
+#include "train/data/synthetic.h"
 
 #include <torch/torch.h>
 

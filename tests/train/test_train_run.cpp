@@ -1,12 +1,12 @@
 // Whole runs of the trainer: gone on with, killed, on a full disk, in two processes, on one clip.
 #include "network/checkpoint.h"
-#include "train/clips.h"
-#include "train/curves.h"
-#include "train/held.h"
+#include "train/data/clips.h"
+#include "train/report/curves.h"
+#include "train/report/validation.h"
 #include "train/loader.h"
 #include "train/losses.h"
 #include "train/optimizer.h"
-#include "train/report.h"
+#include "train/report/report.h"
 
 #include <torch/torch.h>
 

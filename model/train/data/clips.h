@@ -5,8 +5,8 @@
 // All functions are const and may run in several threads, each with its own generator.
 #pragma once
 
-#include "train/pack.h"
-#include "train/sample.h"
+#include "train/data/pack.h"
+#include "train/batch.h"
 
 #include <random>
 #include <string>

@@ -1,7 +1,7 @@
 // Which positions of a window are given and which are masked, stage by stage.
 #pragma once
 
-#include "train/sample.h"
+#include "train/batch.h"
 
 #include <random>
 #include <string>

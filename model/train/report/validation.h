@@ -2,8 +2,8 @@
 #pragma once
 
 #include "network/network.h"
-#include "train/pack.h"
-#include "train/report.h"
+#include "train/data/pack.h"
+#include "train/report/report.h"
 
 namespace mardini::train {
 

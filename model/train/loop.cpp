@@ -1,19 +1,19 @@
 // The training loop: `mardini train`. Batches come from loader threads, one step at a time goes
 // through the network; reads from top to bottom.
-#include "train/train.h"
+#include "train/loop.h"
 
 #include "base/random.h"
 #include "engine/single_image.h"
 #include "simd/precision.h"
-#include "train/curves.h"
+#include "train/report/curves.h"
 #include "train/diffusion.h"
 #include "train/flow_matching.h"
-#include "train/held.h"
+#include "train/report/validation.h"
 #include "train/loader.h"
 #include "train/losses.h"
 #include "train/optimizer.h"
 #include "train/processes.h"
-#include "train/report.h"
+#include "train/report/report.h"
 
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/autograd.h>

@@ -1,5 +1,5 @@
 // What a run says while it goes.
-#include "train/report.h"
+#include "train/report/report.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,11 +1,11 @@
 // Windows of made-up motion, with exact flow and visibility.
 //   in   positions, a source of textures, a random generator
 //   out  Sample
-#include "train/synthetic.h"
+#include "train/data/synthetic.h"
 
 #include "base/random.h"
-#include "train/look.h"
-#include "train/shapes.h"
+#include "train/data/degradation.h"
+#include "train/data/shapes.h"
 
 #include <torch/torch.h>
 

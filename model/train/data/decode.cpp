@@ -1,10 +1,10 @@
 // Reading videos and pictures with libav*.
 //   in   a file
 //   out  8-bit planes, shrunk to a longest side
-#include "train/decode.h"
+#include "train/data/decode.h"
 
 #ifndef MARDINI_HAVE_LIBAV
-#include "train/decode_program.h"
+#include "train/data/decode_program.h"
 #endif
 
 #include <algorithm>

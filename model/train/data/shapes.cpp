@@ -1,7 +1,7 @@
 // Cut-outs and procedural textures for synthetic layers.
 //   in   a size, a random generator
 //   out  planes of float
-#include "train/shapes.h"
+#include "train/data/shapes.h"
 
 #include "base/random.h"
 

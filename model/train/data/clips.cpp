@@ -1,7 +1,7 @@
 // Windows of real video, and textures for synthetic motion.
 //   in   Footage, a window's positions, a random generator
 //   out  Sample, or a square picture
-#include "train/clips.h"
+#include "train/data/clips.h"
 
 #include "base/random.h"
 

@@ -1,7 +1,7 @@
 // Windows of frames: pairs, batches, turning, packing.
 //   in   samples or planes
 //   out  the same, stacked, turned or rearranged
-#include "train/sample.h"
+#include "train/batch.h"
 
 #include "timeline/references.h"
 

@@ -1,5 +1,5 @@
 // Clips that are never trained on, scored while a run goes, and a contact sheet of them.
-#include "train/held.h"
+#include "train/report/validation.h"
 
 #include "frame/frame.h"
 #include "train/losses.h"

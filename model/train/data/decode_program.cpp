@@ -1,7 +1,7 @@
 // Reading videos and pictures through a program ffmpeg: it writes YUV4MPEG2 into a pipe.
 //   in   a file, the program
 //   out  8-bit planes
-#include "train/decode_program.h"
+#include "train/data/decode_program.h"
 
 #include <fcntl.h>
 #include <spawn.h>

@@ -1,9 +1,9 @@
 // Footage in memory and in pack files.
 //   in   videos, pictures, pack files
 //   out  Footage
-#include "train/pack.h"
+#include "train/data/pack.h"
 
-#include "train/decode.h"
+#include "train/data/decode.h"
 
 #include <fcntl.h>
 #include <nlohmann/json.hpp>

@@ -1,7 +1,7 @@
 // What a camera and a codec do to a made-up scene: light, shutter, noise, compression.
 #pragma once
 
-#include "train/synthetic.h"
+#include "train/data/synthetic.h"
 
 #include <random>
 #include <vector>

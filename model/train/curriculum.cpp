@@ -1,5 +1,5 @@
 // Which positions of a window are given and which are masked, stage by stage.
-#include "train/masks.h"
+#include "train/curriculum.h"
 
 #include "base/random.h"
 #include "network/motion_sampler.h"

@@ -7,7 +7,7 @@
 // threads make samples side by side.
 #pragma once
 
-#include "train/sample.h"
+#include "train/batch.h"
 
 #include <functional>
 #include <random>

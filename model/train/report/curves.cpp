@@ -1,5 +1,5 @@
 // The curves of a run as one SVG picture, from its log.
-#include "train/curves.h"
+#include "train/report/curves.h"
 
 #include <nlohmann/json.hpp>
 

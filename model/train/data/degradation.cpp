@@ -1,7 +1,7 @@
 // What a camera and a codec do to a made-up scene: light, shutter, noise, compression.
 //   in   a rendered picture
 //   out  a packed frame
-#include "train/look.h"
+#include "train/data/degradation.h"
 
 #include "base/random.h"
 

@@ -3,7 +3,7 @@
 //   out  8-bit planes, as decode.h has them
 #pragma once
 
-#include "train/decode.h"
+#include "train/data/decode.h"
 
 namespace mardini::train {
 
