@@ -1,9 +1,5 @@
-// Windows of frames: pairs, batches, turning, packing.
-//   in   samples or planes
-//   out  the same, stacked, turned or rearranged
+// Windows of frames: stacked, mirrored, packed.
 #include "train/batch.h"
-
-#include "timeline/references.h"
 
 #include <torch/torch.h>
 
@@ -14,36 +10,42 @@ namespace mardini::train {
 
 using torch::Tensor;
 
-std::vector<std::array<int, 2>> choose_pairs(const std::vector<double> &given,
-                                             const std::vector<double> &masked)
+Window make_window(const Positions &positions, const Tensor &frames)
 {
-    TORCH_CHECK(!given.empty(), "a window needs at least one given frame, got none");
-    TORCH_CHECK(std::is_sorted(given.begin(), given.end()), "the given times must rise");
-    std::vector<std::array<int, 2>> pairs;
-    for (double at : masked)
-        pairs.push_back(choose_references(given, at).index);
-    return pairs;
+    const auto num_references = static_cast<int64_t>(positions.references.size()),
+               num_masked = static_cast<int64_t>(positions.masked.size());
+    Window window;
+    window.references = frames.narrow(0, 0, num_references);
+    window.masked = frames.narrow(0, num_references, num_masked);
+    window.reference_times = torch::tensor(positions.references, torch::kFloat);
+    window.masked_times = torch::tensor(positions.masked, torch::kFloat);
+    window.pair = torch::empty({num_masked, 2}, torch::kLong);
+    for (int64_t m = 0; m < num_masked; m++)
+        for (int k = 0; k < 2; k++)
+            window.pair.data_ptr<int64_t>()[m * 2 + k] = positions.pair[m][k];
+    return window;
 }
 
-Batch collate(const std::vector<Sample> &samples)
+Batch collate(const std::vector<Window> &windows)
 {
-    TORCH_CHECK(!samples.empty(), "a batch needs at least one sample, got none");
-    auto stack = [&](Tensor Sample::*field) {
+    TORCH_CHECK(!windows.empty(), "a batch needs at least one window, got none");
+    auto stack = [&](Tensor Window::*field) {
         std::vector<Tensor> parts;
-        for (const Sample &sample : samples) {
-            if (!(sample.*field).defined())
+        for (const Window &window : windows) {
+            if (!(window.*field).defined())
                 return Tensor();
-            parts.push_back(sample.*field);
+            parts.push_back(window.*field);
         }
         return torch::stack(parts);
     };
-    return {stack(&Sample::given),        stack(&Sample::given_times), stack(&Sample::masked),
-            stack(&Sample::masked_times), stack(&Sample::pair),        stack(&Sample::flow),
-            stack(&Sample::visible)};
+    return {stack(&Window::references), stack(&Window::reference_times),
+            stack(&Window::masked),     stack(&Window::masked_times),
+            stack(&Window::pair),       stack(&Window::flow),
+            stack(&Window::visible)};
 }
 
 // The four luma channels of a packed frame change places with the pixels.
-static Tensor turn_packed(Tensor frames, const Orientation &o)
+static Tensor orient_packed(Tensor frames, const Orientation &o)
 {
     auto order = [&](std::array<int64_t, 6> channels) {
         return frames.index_select(1, torch::tensor(at::ArrayRef<int64_t>(channels), torch::kLong));
@@ -64,7 +66,7 @@ static Tensor turn_packed(Tensor frames, const Orientation &o)
 }
 
 // flow and visible, whose third dimension from the end is (x,y) in the first
-static Tensor turn_field(Tensor field, bool is_flow, const Orientation &o)
+static Tensor orient_field(Tensor field, bool is_flow, const Orientation &o)
 {
     auto scale = [&](double x, double y) {
         if (is_flow)
@@ -86,25 +88,37 @@ static Tensor turn_field(Tensor field, bool is_flow, const Orientation &o)
     return o.reverse ? field.flip({0, 1}) : field; // the two references change places
 }
 
-Sample orient(const Sample &sample, const Orientation &o)
+Window orient(const Window &window, const Orientation &o)
 {
-    TORCH_CHECK(!o.transpose || sample.given.size(-1) == sample.given.size(-2),
+    TORCH_CHECK(!o.transpose || window.references.size(-1) == window.references.size(-2),
                 "only square frames can be transposed");
-    Sample out = sample;
-    out.given = turn_packed(sample.given, o).contiguous();
-    out.masked = turn_packed(sample.masked, o).contiguous();
+    Window out = window;
+    out.references = orient_packed(window.references, o).contiguous();
+    out.masked = orient_packed(window.masked, o).contiguous();
     if (o.reverse) {
-        Tensor all = torch::cat({sample.given_times, sample.masked_times});
+        Tensor all = torch::cat({window.reference_times, window.masked_times});
         Tensor sum = all.min() + all.max();
-        out.given_times = (sum - sample.given_times).flip(0).contiguous();
-        out.masked_times = (sum - sample.masked_times).flip(0).contiguous();
-        out.pair = (sample.given.size(0) - 1 - sample.pair).flip({0, 1}).contiguous();
+        out.reference_times = (sum - window.reference_times).flip(0).contiguous();
+        out.masked_times = (sum - window.masked_times).flip(0).contiguous();
+        out.pair = (window.references.size(0) - 1 - window.pair).flip({0, 1}).contiguous();
     }
-    if (sample.flow.defined())
-        out.flow = turn_field(sample.flow, true, o).contiguous();
-    if (sample.visible.defined())
-        out.visible = turn_field(sample.visible, false, o).contiguous();
+    if (window.flow.defined())
+        out.flow = orient_field(window.flow, true, o).contiguous();
+    if (window.visible.defined())
+        out.visible = orient_field(window.visible, false, o).contiguous();
     return out;
+}
+
+void to_filter_times(Batch &batch)
+{
+    if (batch.reference_times.size(1) < 2)
+        return;
+    // (B,1) each: the references of the window's first masked frame
+    Tensor first = batch.reference_times.gather(1, batch.pair.select(1, 0).slice(1, 0, 1));
+    Tensor second = batch.reference_times.gather(1, batch.pair.select(1, 0).slice(1, 1, 2));
+    Tensor scale = gap_length / (second - first);
+    batch.reference_times = (batch.reference_times - first) * scale;
+    batch.masked_times = (batch.masked_times - first) * scale;
 }
 
 Tensor pack_planes(const Tensor &picture)

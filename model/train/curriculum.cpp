@@ -1,18 +1,16 @@
-// Which positions of a window are given and which are masked, stage by stage.
+// The curriculum: the stages of a run, the windows of each stage and the learning rate.
 #include "train/curriculum.h"
 
 #include "base/random.h"
 #include "network/motion_sampler.h"
-
-#include <torch/torch.h>
+#include "timeline/references.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <stdexcept>
 
 namespace mardini::train {
-
-using torch::Tensor;
 
 static constexpr std::pair<Stage, const char *> names[] = {
     {Stage::Motion, "motion"},   {Stage::Interpolation, "interpolate"},
@@ -49,16 +47,24 @@ Stage stage_at(double progress)
     return progress < 0.80 ? Stage::Joint : Stage::Decay;
 }
 
-/// Frames that a window of several gaps may span: what the filter looks at for a gap of 8.
-constexpr int longest = 24;
+double learning_rate(double peak, int64_t step, double progress)
+{
+    const double warm = std::min(1.0, static_cast<double>(step + 1) / 200.0);
+    const double decay = progress < 0.8 ? 1.0 : std::max(0.02, (1 - progress) / 0.2);
+    return peak * warm * decay;
+}
+
+/// Frames that a window of several gaps may span: the filter's window at a gap of 8.
+static constexpr int longest = 24;
 
 static int pick(std::mt19937_64 &random, std::initializer_list<int> values)
 {
     return values.begin()[integer(random, 0, static_cast<int>(values.size()) - 1)];
 }
 
-/// How many of `positions` may be given: MarDini's shares, 35 to 100, 15 to 60 and 6 to 30 percent.
-static std::pair<int, int> given_range(int positions)
+/// How many of `positions` may be references: MarDini's shares, 35 to 100, 15 to 60 and 6 to 30
+/// percent.
+static std::pair<int, int> reference_range(int positions)
 {
     return positions == 4 ? std::pair(2, 3) : positions == 9 ? std::pair(2, 5) : std::pair(1, 5);
 }
@@ -72,7 +78,7 @@ WindowSize sample_window_size(Stage stage, std::mt19937_64 &random, int referenc
     case Stage::Motion:
         size = {4, pick(random, {2, 2, 3}), pick(random, {1, 2})};
         break;
-    case Stage::Decay: // what both stages before it learned
+    case Stage::Decay: // windows of Interpolation and of Any
     case Stage::Interpolation:
         if (stage == Stage::Interpolation || chance(random, 0.7)) {
             size = {9, pick(random, {2, 2, 3, 4}), pick(random, {2, 2, 3})};
@@ -82,22 +88,22 @@ WindowSize sample_window_size(Stage stage, std::mt19937_64 &random, int referenc
     default:
         size = {17, pick(random, {1, 2, 2, 3, 4, 5}), pick(random, {2, 3})};
         if (stage == Stage::Denoise && chance(random, 0.25))
-            size.given = 1; // what comes into the picture is the denoiser's alone
+            size.references = 1; // only the denoiser can fill in what enters the picture
     }
     if (references > 0) {
-        auto [low, high] = given_range(size.positions);
-        size.given = std::clamp(references, low, high);
+        auto [low, high] = reference_range(size.positions);
+        size.references = std::clamp(references, low, high);
     }
-    // Given frames are as far apart as the filter has them: at 8x its window holds four that are
+    // Reference frames are as far apart as in the filter: at 8x its window holds four that are
     // eight apart.
     std::vector<int> gaps;
     for (int gap : {2, 3, 4, 8, 16})
         if ((gap != 3 || size.positions == 4) && gap < size.positions &&
-            (size.given == 2 || (size.given - 1) * gap <= longest))
+            (size.references == 2 || (size.references - 1) * gap <= longest))
             gaps.push_back(gap);
     size.gap = gaps[integer(random, 0, static_cast<int>(gaps.size()) - 1)];
-    const int between = size.given == 1 ? size.masked : (size.given - 1) * (size.gap - 1);
-    size.masked = std::min({size.masked, size.positions - size.given, between});
+    const int between = size.references == 1 ? size.masked : (size.references - 1) * (size.gap - 1);
+    size.masked = std::min({size.masked, size.positions - size.references, between});
     return size;
 }
 
@@ -112,114 +118,116 @@ static void put_between(double a, double b, int count, std::mt19937_64 &random,
                 room.begin() + std::min<int64_t>(count, static_cast<int64_t>(room.size())));
 }
 
-/// Given frames `gap` apart, masked ones between them: in the middle gap as long as it has room,
-/// then in those around it.
+/// Reference frames `gap` apart, masked ones between them: in the middle gap as long as it has
+/// room, then in those around it.
 static Positions between(WindowSize size, std::mt19937_64 &random)
 {
     Positions p;
-    for (int i = 0; i < size.given; i++)
-        p.given.push_back(i * size.gap);
-    const int middle = size.given / 2 - 1;
-    std::vector<int> gaps(size.given - 1);
+    for (int i = 0; i < size.references; i++)
+        p.references.push_back(i * size.gap);
+    const int middle = size.references / 2 - 1;
+    std::vector<int> gaps(size.references - 1);
     std::iota(gaps.begin(), gaps.end(), 0);
     std::stable_sort(gaps.begin(), gaps.end(),
                      [&](int a, int b) { return std::abs(a - middle) < std::abs(b - middle); });
     for (int g : gaps)
-        put_between(p.given[g], p.given[g + 1], size.masked - static_cast<int>(p.masked.size()),
-                    random, &p.masked);
+        put_between(p.references[g], p.references[g + 1],
+                    size.masked - static_cast<int>(p.masked.size()), random, &p.masked);
     return p;
 }
 
-/// Given frames anywhere, masked ones between two of them, which they all are made from: the filter
-/// plans each pair by itself.
+/// Reference frames anywhere, masked ones between two of them, which they are all synthesized from:
+/// the filter plans each pair by itself.
 static Positions anywhere(WindowSize size, std::mt19937_64 &random)
 {
     std::vector<double> all(size.positions);
     std::iota(all.begin(), all.end(), 0);
     std::shuffle(all.begin(), all.end(), random);
     Positions p;
-    p.given.assign(all.begin(), all.begin() + size.given);
-    std::sort(p.given.begin(), p.given.end());
+    p.references.assign(all.begin(), all.begin() + size.references);
+    std::sort(p.references.begin(), p.references.end());
     std::vector<int> wide;
-    for (int g = 0; g + 1 < size.given; g++)
-        if (p.given[g + 1] - p.given[g] > size.masked)
+    for (int g = 0; g + 1 < size.references; g++)
+        if (p.references[g + 1] - p.references[g] > size.masked)
             wide.push_back(g);
     if (wide.empty())
         return between(size, random);
     const int g = wide[integer(random, 0, static_cast<int>(wide.size()) - 1)];
-    put_between(p.given[g], p.given[g + 1], size.masked, random, &p.masked);
+    put_between(p.references[g], p.references[g + 1], size.masked, random, &p.masked);
     return p;
 }
 
-/// Given frames in a row, masked ones after them (extension) or before; of one given frame: what is
-/// near in time.
+/// Reference frames in a row, masked ones after them (extension) or before; of a single reference
+/// frame: masked ones near it in time.
 static Positions beyond(WindowSize size, std::mt19937_64 &random)
 {
-    const int step = size.given > 1 ? pick(random, {1, 2}) : 1;
+    const int step = size.references > 1 ? pick(random, {1, 2}) : 1;
     Positions p;
-    for (int i = 0; i < size.given; i++)
-        p.given.push_back(i * step);
-    const int last = static_cast<int>(p.given.back());
+    for (int i = 0; i < size.references; i++)
+        p.references.push_back(i * step);
+    const int last = static_cast<int>(p.references.back());
     for (int i = 0; i < size.masked; i++)
         p.masked.push_back(last + integer(random, 1, std::min(8, size.positions - 1 - last)));
     if (chance(random, 0.5)) {
-        for (std::vector<double> *times : {&p.given, &p.masked})
+        for (std::vector<double> *times : {&p.references, &p.masked})
             for (double &t : *times)
                 t = size.positions - 1 - t;
-        std::reverse(p.given.begin(), p.given.end());
+        std::reverse(p.references.begin(), p.references.end());
     }
     return p;
 }
 
-/// Two runs of given frames, the join between them masked: a loop's ends, two shots of one place.
+/// Two runs of reference frames, the join between them masked: a loop's ends, two shots of one
+/// place.
 static Positions join(WindowSize size, std::mt19937_64 &random)
 {
-    const int left = size.given / 2, right = size.given - left, last = size.positions - 1;
+    const int left = size.references / 2, right = size.references - left, last = size.positions - 1;
     Positions p;
     for (int i = 0; i < left; i++)
-        p.given.push_back(i);
+        p.references.push_back(i);
     for (int i = right; i > 0; i--)
-        p.given.push_back(last + 1 - i);
+        p.references.push_back(last + 1 - i);
     for (int i = 0; i < size.masked; i++)
         p.masked.push_back(integer(random, left, last - right));
     return p;
+}
+
+std::vector<std::array<int, 2>> choose_pairs(const std::vector<double> &references,
+                                             const std::vector<double> &masked)
+{
+    if (references.empty())
+        throw std::invalid_argument("A window needs at least one reference frame, got none.");
+    if (!std::is_sorted(references.begin(), references.end()))
+        throw std::invalid_argument("The times of reference frames must rise.");
+    std::vector<std::array<int, 2>> pairs;
+    for (double time : masked)
+        pairs.push_back(choose_references(references, time).index);
+    return pairs;
 }
 
 Positions sample_positions(Stage stage, WindowSize size, std::mt19937_64 &random)
 {
     Positions p;
     if (stage == Stage::Animate) {
-        p.given = {static_cast<double>(
+        p.references = {static_cast<double>(
             pick(random, {0, 0, 4, 8, 8, 8, 12, 16}))}; // the ends and the middle above all
-        p.masked = key_positions(p.given[0]);
-        p.pair = choose_pairs(p.given, p.masked);
+        p.masked = key_positions(p.references[0]);
+        p.pair = choose_pairs(p.references, p.masked);
         return p;
     }
     const double draw = uniform(random, 0, 1);
-    if (size.given == 1)
+    if (size.references == 1)
         p = beyond(size, random);
     else if (size.positions == 17 && draw < 0.2)
         p = beyond(size, random);
     else if (size.positions == 17 && draw < 0.3)
         p = join(size, random);
-    else if (size.positions >= 9 && draw < 0.45 && size.given > 2)
+    else if (size.positions >= 9 && draw < 0.45 && size.references > 2)
         p = anywhere(size, random);
     else
         p = between(size, random);
-    p.pair = choose_pairs(p.given, p.masked);
+    p.pair = choose_pairs(p.references, p.masked);
     return p;
-}
-
-void to_filter_times(Batch &batch)
-{
-    if (batch.given_times.size(1) < 2)
-        return;
-    // (B,1) each: the references of the window's first masked frame
-    Tensor first = batch.given_times.gather(1, batch.pair.select(1, 0).slice(1, 0, 1));
-    Tensor second = batch.given_times.gather(1, batch.pair.select(1, 0).slice(1, 1, 2));
-    Tensor scale = gap_length / (second - first);
-    batch.given_times = (batch.given_times - first) * scale;
-    batch.masked_times = (batch.masked_times - first) * scale;
 }
 
 } // namespace mardini::train

@@ -1,18 +1,19 @@
-// Which positions of a window are given and which are masked, stage by stage.
+// The curriculum: the stages of a run, the windows of each stage and the learning rate.
 #pragma once
 
-#include "train/batch.h"
-
+#include <array>
+#include <cstdint>
 #include <random>
 #include <string>
+#include <vector>
 
 namespace mardini::train {
 
-/// The curriculum's stages in order. The share of given frames falls while the window grows.
-/// Animate is none of them: it trains the motion sampler on what the rest has learned, and is asked
-/// for by name.
+/// The stages in order. The share of reference frames falls while the window grows. Animate is no
+/// part of the curriculum: it trains the motion sampler alone, and runs only if it is named.
 enum class Stage { Motion, Interpolation, Any, Denoise, Joint, Decay, Animate };
 
+/// Throws std::runtime_error if there is no such stage.
 Stage stage_from_name(const std::string &name);
 const char *stage_name(Stage stage);
 
@@ -22,29 +23,36 @@ constexpr double motion_end = 0.12;
 /// The stage at `progress` (0 .. 1) of a run that goes through all of them.
 Stage stage_at(double progress);
 
-/// What all windows of one batch share. `given` frames are kept; of the rest `masked` are made and
-/// scored, since each can be made alone.
+/// Warm-up to `peak` over the first 200 steps, constant, linear decay over the last fifth of the
+/// curriculum.
+double learning_rate(double peak, int64_t step, double progress);
+
+/// What all windows of one batch share. Reference frames are the network's input; each of the
+/// masked frames is synthesized and scored by itself.
 struct WindowSize {
-    int positions; ///< 4, 9 or 17: how far apart frames may lie, but for what surrounds a gap
-    int given;
+    int positions; ///< 4, 9 or 17: how far apart frames may lie, except those around a gap
+    int references;
     int masked;
-    int gap = 2; ///< from one given frame to the next where masked ones lie between them
+    int gap = 2; ///< positions from a reference frame to the next, masked ones between them
 };
 
-/// `references`: given frames wherever the window holds as many; 0: as the stage has it.
+/// `references`: of every window whose stage allows as many; 0: as the stage has it.
 WindowSize sample_window_size(Stage stage, std::mt19937_64 &random, int references = 0);
 
-/// Whole numbers from 0 on, with the references chosen; all different. Of Animate: one
-/// given frame, and the sampler's key positions for it.
+/// The instants of a window. Any unit; windows of real video need whole numbers.
+struct Positions {
+    std::vector<double> references;       ///< rising
+    std::vector<double> masked;           ///< any order
+    std::vector<std::array<int, 2>> pair; ///< per masked frame: its two indices into `references`
+};
+
+/// The two reference frames of every masked time as timeline/references.h chooses them, the earlier
+/// one first; {0,0} if there is but one. `references` must rise and not be empty.
+std::vector<std::array<int, 2>> choose_pairs(const std::vector<double> &references,
+                                             const std::vector<double> &masked);
+
+/// Whole numbers from 0 on, reference and masked ones all different. Of Animate: one reference
+/// frame, and the sampler's key positions for it.
 Positions sample_positions(Stage stage, WindowSize size, std::mt19937_64 &random);
-
-/// The planner's unit of time for these positions: a gap between given frames is this long in the
-/// filter.
-constexpr double gap_length = 8;
-
-/// Times as the filter would give them to the network: zero at the first pair's earlier frame, its
-/// gap `gap_length`. One given frame: positions as they are. Changes both fields of times, (B,R)
-/// and (B,M).
-void to_filter_times(Batch &batch);
 
 } // namespace mardini::train

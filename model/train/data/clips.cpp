@@ -1,6 +1,6 @@
 // Windows of real video, and textures for synthetic motion.
 //   in   Footage, a window's positions, a random generator
-//   out  Sample, or a square picture
+//   out  Window, or a square picture
 #include "train/data/clips.h"
 
 #include "base/random.h"
@@ -149,24 +149,24 @@ Clips::Clips(const std::vector<std::string> &places, const LoadOptions &options)
 {
 }
 
-Clips::Clips(Footage given) : footage(std::move(given))
+Clips::Clips(Footage footage) : footage_(std::move(footage))
 {
-    TORCH_CHECK(!footage.shots.empty(), "no shots to train on");
+    TORCH_CHECK(!footage_.shots.empty(), "no shots to train on");
     std::map<std::string, Source> by_name;
-    for (size_t i = 0; i < footage.shots.size(); i++) {
-        Source &source = by_name[footage.shots[i].source];
+    for (size_t i = 0; i < footage_.shots.size(); i++) {
+        Source &source = by_name[footage_.shots[i].source];
         double before = source.frames.empty() ? 0 : source.frames.back();
         source.shots.push_back(int(i));
-        source.frames.push_back(before + footage.shots[i].num_frames);
+        source.frames.push_back(before + footage_.shots[i].num_frames);
     }
     double sum = 0;
     for (auto &[name, source] : by_name) {
-        source_weights.push_back(sum += std::sqrt(source.frames.back()));
-        sources.push_back(std::move(source));
+        source_weights_.push_back(sum += std::sqrt(source.frames.back()));
+        sources_.push_back(std::move(source));
     }
-    // what counts as still is what the stillest 30 % of these very windows show, and
-    // always what moves less than a quarter of a code
-    still_threshold = 1;
+    // still: the 30 % of windows with the least motion, and any that change by less than a quarter
+    // of a code
+    still_threshold_ = 1;
     std::mt19937_64 rng(0);
     std::vector<double> motions;
     for (int i = 0; i < 2000; i++) {
@@ -178,22 +178,22 @@ Clips::Clips(Footage given) : footage(std::move(given))
     auto at = motions.begin() + motions.size() * 3 / 10;
     if (!motions.empty()) {
         std::nth_element(motions.begin(), at, motions.end());
-        still_threshold = std::max(still_threshold, *at);
+        still_threshold_ = std::max(still_threshold_, *at);
     }
 }
 
 int64_t Clips::num_frames() const
 {
     int64_t sum = 0;
-    for (const Shot &shot : footage.shots)
+    for (const Shot &shot : footage_.shots)
         sum += shot.num_frames;
     return sum;
 }
 
 const Shot &Clips::random_shot(std::mt19937_64 &rng) const
 {
-    const Source &source = sources[pick(source_weights, rng)];
-    return footage.shots[source.shots[pick(source.frames, rng)]];
+    const Source &source = sources_[pick(source_weights_, rng)];
+    return footage_.shots[source.shots[pick(source.frames, rng)]];
 }
 
 // A place for a window of span + 1 positions; false if this draw led nowhere.
@@ -203,8 +203,8 @@ bool Clips::choose(int span, int crop, bool real_strides, std::mt19937_64 &rng, 
     const Shot &shot = random_shot(rng);
     *stride = 1;
     if (real_strides) {
-        // Spans of up to 24 frames are what slow motion by 8 looks at; among frames farther apart
-        // most of the error is what nobody could know.
+        // The window of slow motion by 8 spans up to 24 frames; in longer spans most of the error
+        // cannot be predicted.
         std::array<double, 4> running;
         double sum = 0;
         for (int s = 1; s <= 4; s++) {
@@ -224,8 +224,7 @@ bool Clips::choose(int span, int crop, bool real_strides, std::mt19937_64 &rng, 
         return false;
     square->shot = &shot;
     square->first = integer(rng, 0, shot.num_frames - 1 - reach);
-    // Half of the windows are pixels as they were filmed: resampling would take the detail away
-    // that is to be kept.
+    // Half of the windows are not resampled, to keep their detail.
     int side = chance(rng, 0.5) ? crop : int(crop / log_uniform(rng, 0.5, 1.15));
     square->side = std::min({side, shot.width, shot.height}) / 2 * 2;
     square->x = integer(rng, 0, (shot.width - square->side) / 2) * 2;
@@ -249,16 +248,16 @@ double Clips::motion(const Square &square, int num_frames) const
     return count ? sum / count : 0;
 }
 
-// How far luma of a cross-fade is from the first masked frame, codes: a few thousand pixels are
-// looked at.
+// Mean luma error of a cross-fade against the first masked frame, codes, over a few thousand
+// pixels.
 double Clips::fade_error(const Square &square, const Positions &positions, double low,
                          int stride) const
 {
-    if (positions.masked.empty() || positions.given.size() < 2)
+    if (positions.masked.empty() || positions.references.size() < 2)
         return 0;
     const Shot &shot = *square.shot;
     const auto [a, b] = positions.pair[0];
-    double times[3] = {positions.given[a], positions.given[b], positions.masked[0]};
+    double times[3] = {positions.references[a], positions.references[b], positions.masked[0]};
     const uint8_t *frame[3];
     for (int i = 0; i < 3; i++)
         frame[i] =
@@ -276,80 +275,81 @@ double Clips::fade_error(const Square &square, const Positions &positions, doubl
     return sum / count;
 }
 
-bool Clips::sample(const Positions &positions, int crop, std::mt19937_64 &rng, Sample *sample) const
+// Of a few places one, the more probable the worse a cross-fade is there, up to an error that most
+// often nothing could predict. False if there is none.
+bool Clips::choose_place(const Positions &positions, double low, int span, int crop,
+                         std::mt19937_64 &rng, Square *square, int *stride) const
 {
-    TORCH_CHECK(crop >= 2 && crop % 2 == 0, "the crop must be even and at least 2, got ", crop);
-    TORCH_CHECK(!positions.given.empty(), "a window needs at least one given frame, got none");
-    TORCH_CHECK(positions.pair.size() == positions.masked.size(), "got ", positions.pair.size(),
-                " pairs for ", positions.masked.size(), " masked frames");
-    std::vector<double> all = positions.given;
-    all.insert(all.end(), positions.masked.begin(), positions.masked.end());
-    if (std::any_of(all.begin(), all.end(), [](double p) { return p != std::floor(p); }))
-        return false;
-    auto [low, high] = std::minmax_element(all.begin(), all.end());
-    int span = int(*high - *low);
-
-    // Of a few places the one that is taken is more probable the worse a cross-fade does there, up
-    // to an error that most often nobody could mend.
-    const int places = 3;
+    const int places = 3, attempts = 200;
     const double worst = 16;
-    Square square{};
-    int stride = 1, found = 0;
+    int found = 0;
     double sum = 0;
-    for (int attempt = 0; attempt < 200 && found < places; attempt++) {
+    for (int attempt = 0; attempt < attempts && found < places; attempt++) {
         Square another;
         int its_stride;
         if (!choose(span, crop, true, rng, &another, &its_stride) ||
-            !(motion(another, span * its_stride + 1) >= still_threshold || chance(rng, 0.1)))
+            !(motion(another, span * its_stride + 1) >= still_threshold_ || chance(rng, 0.1)))
             continue;
         found++;
-        double weight = 0.5 + std::min(worst, fade_error(another, positions, *low, its_stride));
+        double weight = 0.5 + std::min(worst, fade_error(another, positions, low, its_stride));
         sum += weight;
         if (uniform(rng, 0, sum) < weight)
-            square = another, stride = its_stride;
+            *square = another, *stride = its_stride;
     }
-    if (!found)
+    return found > 0;
+}
+
+// A square of a yuv420p frame, resized and packed: (6,crop/2,crop/2).
+static void cut_frame(const uint8_t *frame, int width, int height, int left, int top,
+                      const Taps &luma_taps, const Taps &chroma_taps, int side, int crop,
+                      const Jitter &jitter, float *out)
+{
+    const int half = crop / 2, area = width * height;
+    std::vector<float> luma(size_t(crop) * crop);
+    resample(frame + size_t(top) * width + left, width, side, jitter.luma, luma_taps, luma.data(),
+             crop);
+    for (int y = 0; y < crop; y++)
+        for (int x = 0; x < crop; x++)
+            out[((y % 2 * 2 + x % 2) * half + y / 2) * half + x / 2] = luma[y * crop + x];
+    const uint8_t *chroma = frame + area + size_t(top / 2) * (width / 2) + left / 2;
+    for (int p = 0; p < 2; p++)
+        resample(chroma + p * (area / 4), width / 2, side / 2, p ? jitter.cr : jitter.cb,
+                 chroma_taps, out + (4 + (p != int(jitter.swap))) * half * half, half);
+}
+
+bool Clips::draw(const Positions &positions, int crop, std::mt19937_64 &rng, Window *window) const
+{
+    TORCH_CHECK(crop >= 2 && crop % 2 == 0, "the crop must be even and at least 2, got ", crop);
+    TORCH_CHECK(!positions.references.empty(),
+                "a window needs at least one reference frame, got none");
+    TORCH_CHECK(positions.pair.size() == positions.masked.size(), "got ", positions.pair.size(),
+                " pairs for ", positions.masked.size(), " masked frames");
+    std::vector<double> all = positions.references;
+    all.insert(all.end(), positions.masked.begin(), positions.masked.end());
+    if (std::any_of(all.begin(), all.end(), [](double p) { return p != std::floor(p); }))
+        return false;
+    const auto [low, high] = std::minmax_element(all.begin(), all.end());
+    Square square{};
+    int stride = 1;
+    if (!choose_place(positions, *low, int(*high - *low), crop, rng, &square, &stride))
         return false;
 
     const Shot &shot = *square.shot;
-    Jitter jitter(rng);
-    int half = crop / 2, area = shot.width * shot.height;
-    Taps luma_taps(square.side, crop), chroma_taps(square.side / 2, half);
-    Tensor frames = torch::empty({int64_t(all.size()), 6, half, half});
-    std::vector<float> luma(size_t(crop) * crop);
+    const Jitter jitter(rng);
+    const Taps luma_taps(square.side, crop), chroma_taps(square.side / 2, crop / 2);
+    Tensor frames = torch::empty({int64_t(all.size()), 6, crop / 2, crop / 2});
     for (size_t i = 0; i < all.size(); i++) {
-        int f = square.first + int(all[i] - *low) * stride;
-        const uint8_t *from = shot.frames.get() + f * shot.frame_bytes();
-        float *to = frames.data_ptr<float>() + i * 6 * half * half;
-        resample(from + size_t(square.y) * shot.width + square.x, shot.width, square.side,
-                 jitter.luma, luma_taps, luma.data(), crop);
-        for (int y = 0; y < crop; y++)
-            for (int x = 0; x < crop; x++)
-                to[((y % 2 * 2 + x % 2) * half + y / 2) * half + x / 2] = luma[y * crop + x];
-        const uint8_t *chroma =
-            from + area + size_t(square.y / 2) * (shot.width / 2) + square.x / 2;
-        for (int p = 0; p < 2; p++)
-            resample(chroma + p * (area / 4), shot.width / 2, square.side / 2,
-                     p ? jitter.cr : jitter.cb, chroma_taps,
-                     to + (4 + (p != int(jitter.swap))) * half * half, half);
+        const int f = square.first + int(all[i] - *low) * stride;
+        cut_frame(shot.frames.get() + f * shot.frame_bytes(), shot.width, shot.height, square.x,
+                  square.y, luma_taps, chroma_taps, square.side, crop, jitter,
+                  frames[int64_t(i)].data_ptr<float>());
     }
-    int64_t num_given = int64_t(positions.given.size()),
-            num_masked = int64_t(positions.masked.size());
-    Sample out;
-    out.given = frames.narrow(0, 0, num_given);
-    out.masked = frames.narrow(0, num_given, num_masked);
-    out.given_times = torch::tensor(positions.given, torch::kFloat);
-    out.masked_times = torch::tensor(positions.masked, torch::kFloat);
-    out.pair = torch::empty({num_masked, 2}, torch::kLong);
-    for (int64_t m = 0; m < num_masked; m++)
-        for (int k = 0; k < 2; k++)
-            out.pair.data_ptr<int64_t>()[m * 2 + k] = positions.pair[m][k];
-    Orientation turn;
-    turn.flip_x = chance(rng, 0.5);
-    turn.flip_y = chance(rng, 0.5);
-    turn.transpose = chance(rng, 0.5);
-    turn.reverse = chance(rng, 0.5);
-    *sample = orient(out, turn);
+    Orientation orientation;
+    orientation.flip_x = chance(rng, 0.5);
+    orientation.flip_y = chance(rng, 0.5);
+    orientation.transpose = chance(rng, 0.5);
+    orientation.reverse = chance(rng, 0.5);
+    *window = orient(make_window(positions, frames), orientation);
     return true;
 }
 
@@ -368,14 +368,14 @@ Stills::Stills(const std::vector<std::string> &places, const LoadOptions &option
 {
 }
 
-Stills::Stills(Footage given) : footage(std::move(given))
+Stills::Stills(Footage footage) : footage_(std::move(footage))
 {
-    TORCH_CHECK(!footage.stills.empty(), "no pictures to train on");
+    TORCH_CHECK(!footage_.stills.empty(), "no pictures to train on");
 }
 
 Tensor Stills::texture(int size, std::mt19937_64 &rng) const
 {
-    const Still &still = footage.stills[rng() % footage.stills.size()];
+    const Still &still = footage_.stills[rng() % footage_.stills.size()];
     const uint8_t *from = still.data.get();
     size_t area = size_t(still.width) * still.height;
     const uint8_t *planes[3] = {from, from + area, from + 2 * area};

@@ -1,4 +1,4 @@
-// What a camera and a codec do to a made-up scene: light, shutter, noise, compression.
+// Degradation of a synthetic scene by camera and codec: light, shutter, noise, compression.
 //   in   a rendered picture
 //   out  a packed frame
 #include "train/data/degradation.h"
@@ -12,29 +12,30 @@ namespace mardini::train {
 
 static constexpr double pi = 3.14159265358979323846;
 
-Look random_look(double top_speed, std::mt19937_64 &rng, const SyntheticOptions &options)
+Degradation random_degradation(double top_speed, std::mt19937_64 &rng,
+                               const SyntheticOptions &options)
 {
-    Look look;
+    Degradation degradation;
     if (options.fades && chance(rng, 0.15)) {
-        look.fade = uniform(rng, -0.3, 0.3);
-        look.lift = uniform(rng, -0.1, 0.1);
+        degradation.fade = uniform(rng, -0.3, 0.3);
+        degradation.lift = uniform(rng, -0.1, 0.1);
     }
     if (options.noise && chance(rng, 0.5))
-        look.noise = float(uniform(rng, 0, 4) / 128);
+        degradation.noise = float(uniform(rng, 0, 4) / 128);
     if (options.compression && chance(rng, 0.15))
-        look.quantiser = float(log_uniform(rng, 3, 20) / 128);
+        degradation.quantiser = float(log_uniform(rng, 3, 20) / 128);
     if (options.blur && chance(rng, 0.2)) {
-        look.num_times = chance(rng, 0.5) ? 3 : 5;
+        degradation.num_times = chance(rng, 0.5) ? 3 : 5;
         // sub-times further than three pixels apart would show as ghosts
-        look.shutter =
-            std::min(uniform(rng, 0.1, 0.6), 3 * (look.num_times - 1) / std::max(top_speed, 1.));
+        degradation.shutter = std::min(uniform(rng, 0.1, 0.6),
+                                       3 * (degradation.num_times - 1) / std::max(top_speed, 1.));
     }
-    return look;
+    return degradation;
 }
 
 namespace {
 
-// Sums of four 16-bit draws: near enough to normal, and quick.
+// Sums of four 16-bit draws approximate a normal distribution.
 void add_noise(std::vector<float> &plane, float sigma, std::mt19937_64 &rng)
 {
     uint64_t state = rng();
@@ -61,13 +62,14 @@ void compress(std::vector<float> &plane, int size, float step)
                     float(std::sqrt((k ? 2 : 1) / 8.) * std::cos(pi * (n + 0.5) * k / 8));
         return b;
     }();
-    auto multiply = [](const float *a, const float *b, bool a_turned, bool b_turned, float *out) {
+    auto multiply = [](const float *a, const float *b, bool a_transposed, bool b_transposed,
+                       float *out) {
         for (int i = 0; i < 8; i++) {
             float line[8] = {};
             for (int k = 0; k < 8; k++) {
-                float left = a_turned ? a[k * 8 + i] : a[i * 8 + k];
+                float left = a_transposed ? a[k * 8 + i] : a[i * 8 + k];
                 for (int j = 0; j < 8; j++)
-                    line[j] += left * (b_turned ? b[j * 8 + k] : b[k * 8 + j]);
+                    line[j] += left * (b_transposed ? b[j * 8 + k] : b[k * 8 + j]);
             }
             std::copy(line, line + 8, out + i * 8);
         }
@@ -93,14 +95,14 @@ void compress(std::vector<float> &plane, int size, float step)
 
 } // namespace
 
-void develop(const std::vector<Pixel> &picture, int crop, double time, const Look &look,
-             std::mt19937_64 &rng, float *packed)
+void degrade(const std::vector<Pixel> &picture, int crop, double time,
+             const Degradation &degradation, std::mt19937_64 &rng, float *packed)
 {
     int half = crop / 2;
     size_t area = size_t(half) * half;
     const float black = -0.875f; // code 16
-    const float gain = float(std::clamp(1 + look.fade * time, 0.4, 1.6));
-    const float lift = float(std::clamp(look.lift * time, -0.3, 0.3));
+    const float gain = float(std::clamp(1 + degradation.fade * time, 0.4, 1.6));
+    const float lift = float(std::clamp(degradation.lift * time, -0.3, 0.3));
     std::vector<float> luma(4 * area), chroma[2];
     for (size_t i = 0; i < luma.size(); i++)
         luma[i] = (picture[i][0] - black) * gain + black + lift;
@@ -114,17 +116,17 @@ void develop(const std::vector<Pixel> &picture, int crop, double time, const Loo
                     (at[0][p + 1] + at[1][p + 1] + at[crop][p + 1] + at[crop + 1][p + 1]);
             }
     }
-    if (look.noise > 0) {
-        add_noise(luma, look.noise, rng);
-        add_noise(chroma[0], look.noise / 2, rng);
-        add_noise(chroma[1], look.noise / 2, rng);
+    if (degradation.noise > 0) {
+        add_noise(luma, degradation.noise, rng);
+        add_noise(chroma[0], degradation.noise / 2, rng);
+        add_noise(chroma[1], degradation.noise / 2, rng);
     }
-    if (look.quantiser > 0) {
-        compress(luma, crop, look.quantiser);
-        compress(chroma[0], half, look.quantiser * 1.5f);
-        compress(chroma[1], half, look.quantiser * 1.5f);
+    if (degradation.quantiser > 0) {
+        compress(luma, crop, degradation.quantiser);
+        compress(chroma[0], half, degradation.quantiser * 1.5f);
+        compress(chroma[1], half, degradation.quantiser * 1.5f);
     }
-    const float white = 127 / 128.f; // what a code can hold
+    const float white = 127 / 128.f; // the largest code
     for (int y = 0; y < crop; y++)
         for (int x = 0; x < crop; x++)
             packed[(y % 2 * 2 + x % 2) * area + size_t(y / 2) * half + x / 2] =

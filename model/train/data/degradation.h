@@ -1,4 +1,4 @@
-// What a camera and a codec do to a made-up scene: light, shutter, noise, compression.
+// Degradation of a synthetic scene by camera and codec: light, shutter, noise, compression.
 #pragma once
 
 #include "train/data/synthetic.h"
@@ -8,22 +8,23 @@
 
 namespace mardini::train {
 
-typedef float Pixel __attribute__((vector_size(16))); // Y, Cb, Cr, opacity
+typedef float Pixel __attribute__((vector_size(16))); ///< Y, Cb, Cr, opacity
 
 /// Of a whole window.
-struct Look {
-    double fade = 0, lift = 0; // of gain and offset, per gap
-    float noise = 0;           // standard deviation in values
-    float quantiser = 0;       // of the lowest frequency, in values; 0: none
-    double shutter = 0;        // gaps
+struct Degradation {
+    double fade = 0, lift = 0; ///< of gain and offset, per gap
+    float noise = 0;           ///< standard deviation in values
+    float quantiser = 0;       ///< of the lowest frequency, in values; 0: none
+    double shutter = 0;        ///< gaps
     int num_times = 1;
 };
 
-/// A look at random. top_speed: pixels per gap of what moves fastest
-Look random_look(double top_speed, std::mt19937_64 &rng, const SyntheticOptions &options);
+/// A random degradation. top_speed: of the fastest layer, pixels per gap
+Degradation random_degradation(double top_speed, std::mt19937_64 &rng,
+                               const SyntheticOptions &options);
 
-/// A rendered picture, crop x crop, into one packed frame. `time` in gaps.
-void develop(const std::vector<Pixel> &picture, int crop, double time, const Look &look,
-             std::mt19937_64 &rng, float *packed);
+/// A rendered picture, crop x crop, with a degradation, as one packed frame. `time` in gaps.
+void degrade(const std::vector<Pixel> &picture, int crop, double time,
+             const Degradation &degradation, std::mt19937_64 &rng, float *packed);
 
 } // namespace mardini::train

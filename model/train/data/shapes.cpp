@@ -89,9 +89,9 @@ void draw_polygon(std::vector<float> &plane, int size, float softness, std::mt19
 {
     int num = integer(rng, 3, 7);
     std::vector<Point> corners;
-    double turn = uniform(rng, 0, 2 * pi);
+    double rotation = uniform(rng, 0, 2 * pi);
     for (int i = 0; i < num; i++) {
-        double radius = uniform(rng, 0.2, 0.48) * size, angle = turn + 2 * pi * i / num;
+        double radius = uniform(rng, 0.2, 0.48) * size, angle = rotation + 2 * pi * i / num;
         corners.push_back({float(size / 2. + radius * std::cos(angle)),
                            float(size / 2. + radius * std::sin(angle))});
     }

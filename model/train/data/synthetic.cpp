@@ -1,6 +1,6 @@
-// Windows of made-up motion, with exact flow and visibility.
+// Windows of synthetic motion, with exact flow and visibility.
 //   in   positions, a source of textures, a random generator
-//   out  Sample
+//   out  Window
 #include "train/data/synthetic.h"
 
 #include "base/random.h"
@@ -79,7 +79,7 @@ struct Path {
     }
 };
 
-// One camera for all layers; what is near (parallax above 1) moves more.
+// One camera for all layers; near ones (parallax above 1) move more.
 struct Camera {
     double vx = 0, vy = 0, roll = 0, zoom = 0, tilt_x = 0, tilt_y = 0;
 
@@ -142,10 +142,10 @@ struct Scene {
     double top_speed = 0; // pixels per gap
 };
 
-// What one rendered instant shows besides its picture.
+// Which layer each pixel of a rendered instant shows, and which point of it.
 struct Trace {
-    std::vector<uint8_t> layer; // per pixel, the front one that hides the rest
-    std::vector<float> x, y;    // the point of that layer's texture seen there, from its middle
+    std::vector<uint8_t> layer; // per pixel, the front layer that is opaque there
+    std::vector<float> x, y;    // the point of its texture, from the texture's middle
 };
 
 // ---- scene -----------------------------------------------------------------
@@ -220,7 +220,7 @@ Path random_path(bool background, int crop, double max_speed, double reach, std:
         path.angle = chance(rng, 0.5) ? uniform(rng, 0, 2 * pi) : 0;
         if (chance(rng, 0.8)) {
             *speed = random_velocity(max_speed, rng, &path.vx, &path.vy);
-            // beyond two gaps the turn is made gentler, or it would be a leap
+            // over more than two gaps a smaller acceleration, or the path would be a leap
             double bend = 0.15 * *speed / std::max(1., reach * reach / 4);
             path.ax = normal(rng, bend);
             path.ay = normal(rng, bend);
@@ -242,65 +242,95 @@ Path random_path(bool background, int crop, double max_speed, double reach, std:
     return path;
 }
 
-Scene random_scene(int crop, double max_speed, double reach, const TextureSource &source,
-                   std::mt19937_64 &rng, const SyntheticOptions &options)
+// Everything that the layers of a scene are drawn from.
+struct SceneSource {
+    int crop;
+    double max_speed, reach;
+    const TextureSource &texture;
+    const SyntheticOptions &options;
+
+    float softness(std::mt19937_64 &rng) const
+    {
+        return options.soft_edges ? float(uniform(rng, 0.7, 2.5)) : 0.01f;
+    }
+};
+
+Camera random_camera(const SceneSource &source, std::mt19937_64 &rng, double *speed)
 {
+    Camera camera;
+    *speed = random_velocity(source.max_speed, rng, &camera.vx, &camera.vy);
+    double turning = std::min(0.05, source.max_speed / source.crop) / std::max(1., source.reach);
+    camera.roll = chance(rng, 0.4) ? normal(rng, turning) : 0;
+    camera.zoom = chance(rng, 0.5) ? normal(rng, turning) : 0;
+    if (chance(rng, 0.3)) {
+        camera.tilt_x = std::clamp(normal(rng, turning), -0.1, 0.1) / source.crop;
+        camera.tilt_y = std::clamp(normal(rng, turning), -0.1, 0.1) / source.crop;
+    }
+    return camera;
+}
+
+// The background, or a layer before it. A still layer stays where it is at time zero.
+Layer random_layer(const SceneSource &source, bool background, bool still, std::mt19937_64 &rng,
+                   double *speed)
+{
+    const SyntheticOptions &options = source.options;
+    Layer layer;
+    layer.background = background;
+    double size = background ? 1.5 : log_uniform(rng, 0.2, 1.3);
+    // Balls, birds and hands are smaller than their motion in a gap.
+    bool small = !background && options.small && chance(rng, 0.2);
+    layer.size = small ? 2 * integer(rng, 5, 16) : std::max(16, int(size * source.crop) / 2 * 2);
+    std::vector<float> opacity;
+    if (!background) {
+        opacity = random_shape(layer.size, source.softness(rng), rng);
+        if (options.transparency && chance(rng, 0.08)) {
+            float part = float(uniform(rng, 0.4, 0.9));
+            for (float &value : opacity)
+                value *= part;
+        }
+        layer.parallax = log_uniform(rng, 0.7, 2.2);
+    }
+    layer.texture = random_texture(layer.size, opacity, source.texture, rng);
+    layer.path = random_path(background, source.crop, source.max_speed, source.reach, rng, speed);
+    if (options.elastic && !still && chance(rng, 0.15))
+        layer.elastic = random_elastic(layer.size, rng);
+    if (still) {
+        Path path;
+        path.x = layer.path.x;
+        path.y = layer.path.y;
+        path.angle = layer.path.angle;
+        layer.path = path;
+    }
+    return layer;
+}
+
+Layer random_overlay_layer(const SceneSource &source, std::mt19937_64 &rng)
+{
+    Layer layer;
+    layer.overlay = true;
+    layer.size = source.crop + 2;
+    std::vector<float> opacity = random_overlay(layer.size, source.softness(rng), rng);
+    layer.texture = chance(rng, 0.7)
+                        ? interleave(flat_texture(layer.size, rng).data(), opacity, layer.size)
+                        : random_texture(layer.size, opacity, source.texture, rng);
+    return layer;
+}
+
+Scene random_scene(const SceneSource &source, std::mt19937_64 &rng)
+{
+    const SyntheticOptions &options = source.options;
     Scene scene;
     bool still = options.still && chance(rng, 0.05);
-    if (chance(rng, 0.7)) {
-        scene.top_speed = random_velocity(max_speed, rng, &scene.camera.vx, &scene.camera.vy);
-        double turning = std::min(0.05, max_speed / crop) / std::max(1., reach);
-        scene.camera.roll = chance(rng, 0.4) ? normal(rng, turning) : 0;
-        scene.camera.zoom = chance(rng, 0.5) ? normal(rng, turning) : 0;
-        if (chance(rng, 0.3)) {
-            scene.camera.tilt_x = std::clamp(normal(rng, turning), -0.1, 0.1) / crop;
-            scene.camera.tilt_y = std::clamp(normal(rng, turning), -0.1, 0.1) / crop;
-        }
-    }
+    if (chance(rng, 0.7))
+        scene.camera = random_camera(source, rng, &scene.top_speed);
     int num_layers = std::min(6, std::poisson_distribution<int>(2.5)(rng));
-    auto softness = [&] { return options.soft_edges ? float(uniform(rng, 0.7, 2.5)) : 0.01f; };
     for (int i = 0; i <= num_layers; i++) {
-        Layer layer;
-        layer.background = i == 0;
-        double size = i ? log_uniform(rng, 0.2, 1.3) : 1.5;
-        // Balls, birds and hands: smaller than they go in a gap.
-        bool small = i && options.small && chance(rng, 0.2);
-        layer.size = small ? 2 * integer(rng, 5, 16) : std::max(16, int(size * crop) / 2 * 2);
-        std::vector<float> opacity;
-        if (i) {
-            opacity = random_shape(layer.size, softness(), rng);
-            if (options.transparency && chance(rng, 0.08)) {
-                float part = float(uniform(rng, 0.4, 0.9));
-                for (float &value : opacity)
-                    value *= part;
-            }
-            layer.parallax = log_uniform(rng, 0.7, 2.2);
-        }
-        layer.texture = random_texture(layer.size, opacity, source, rng);
         double speed;
-        layer.path = random_path(layer.background, crop, max_speed, reach, rng, &speed);
-        if (options.elastic && !still && chance(rng, 0.15))
-            layer.elastic = random_elastic(layer.size, rng);
+        scene.layers.push_back(random_layer(source, i == 0, still, rng, &speed));
         scene.top_speed = std::max(scene.top_speed, speed);
-        if (still) {
-            Path path;
-            path.x = layer.path.x;
-            path.y = layer.path.y;
-            path.angle = layer.path.angle;
-            layer.path = path;
-        }
-        scene.layers.push_back(std::move(layer));
     }
-    if (options.overlays && chance(rng, 0.15)) {
-        Layer layer;
-        layer.overlay = true;
-        layer.size = crop + 2;
-        std::vector<float> opacity = random_overlay(layer.size, softness(), rng);
-        layer.texture = chance(rng, 0.7)
-                            ? interleave(flat_texture(layer.size, rng).data(), opacity, layer.size)
-                            : random_texture(layer.size, opacity, source, rng);
-        scene.layers.push_back(std::move(layer));
-    }
+    if (options.overlays && chance(rng, 0.15))
+        scene.layers.push_back(random_overlay_layer(source, rng));
     if (still) {
         scene.camera = {};
         scene.top_speed = 0;
@@ -478,69 +508,74 @@ void follow(const Scene &scene, const Trace &from, const Trace &to, double to_ti
     }
 }
 
-} // namespace
-
-Sample synthesize(const Positions &positions, int crop, double max_speed,
-                  const TextureSource &texture, std::mt19937_64 &rng,
-                  const SyntheticOptions &options)
+// Times of references and masked frames, in gaps, zero between the references of the first masked
+// frame.
+std::vector<double> times_in_gaps(const Positions &positions)
 {
-    TORCH_CHECK(crop >= 16 && crop % 2 == 0, "the crop must be even and at least 16, got ", crop);
-    TORCH_CHECK(max_speed > 0, "the top speed must be above 0 pixels a gap, got ", max_speed);
-    TORCH_CHECK(!positions.given.empty(), "a window needs at least one given frame, got none");
-    TORCH_CHECK(positions.pair.size() == positions.masked.size(), "got ", positions.pair.size(),
-                " pairs for ", positions.masked.size(), " masked frames");
-    const int num_given = int(positions.given.size()), num_masked = int(positions.masked.size());
-
-    // time in gaps, zero between the first masked frame's references
-    double gap = 1, zero = positions.given[0];
-    if (num_masked) {
-        double a = positions.given.at(positions.pair[0][0]),
-               b = positions.given.at(positions.pair[0][1]);
+    double gap = 1, zero = positions.references[0];
+    if (!positions.masked.empty()) {
+        double a = positions.references.at(positions.pair[0][0]),
+               b = positions.references.at(positions.pair[0][1]);
         if (a == b)
             b = positions.masked[0];
         gap = a == b ? 1 : std::fabs(b - a);
         zero = (a + b) / 2;
     }
     std::vector<double> times;
-    for (double at : positions.given)
+    for (double at : positions.references)
         times.push_back((at - zero) / gap);
     for (double at : positions.masked)
         times.push_back((at - zero) / gap);
+    return times;
+}
+
+} // namespace
+
+Window synthesize(const Positions &positions, int crop, double max_speed,
+                  const TextureSource &texture, std::mt19937_64 &rng,
+                  const SyntheticOptions &options)
+{
+    const int num_references = int(positions.references.size()),
+              num_masked = int(positions.masked.size());
+    TORCH_CHECK(crop >= 16 && crop % 2 == 0, "the crop must be even and at least 16, got ", crop);
+    TORCH_CHECK(max_speed > 0, "the top speed must be above 0 pixels a gap, got ", max_speed);
+    TORCH_CHECK(num_references, "a window needs at least one reference frame, got none");
+    TORCH_CHECK(positions.pair.size() == positions.masked.size(), "got ", positions.pair.size(),
+                " pairs for ", num_masked, " masked frames");
+    for (auto pair : positions.pair)
+        for (int reference : pair)
+            TORCH_CHECK(reference >= 0 && reference < num_references,
+                        "a pair names reference frame ", reference, " of ", num_references);
+    const std::vector<double> times = times_in_gaps(positions);
     double reach = 0.5;
     for (double time : times)
         reach = std::max(reach, std::fabs(time));
 
-    Scene scene = random_scene(crop, max_speed, reach, texture, rng, options);
-    Look look = random_look(scene.top_speed, rng, options);
-    int half = crop / 2;
-    size_t area = size_t(crop) * crop;
+    const Scene scene = random_scene({crop, max_speed, reach, texture, options}, rng);
+    const Degradation degradation = random_degradation(scene.top_speed, rng, options);
+    const int half = crop / 2;
     Tensor frames = torch::empty({int64_t(times.size()), 6, half, half});
     std::vector<Trace> traces(times.size());
     std::vector<Pixel> picture;
     for (size_t i = 0; i < times.size(); i++) {
-        render(scene, times[i], crop, look.shutter, look.num_times, picture, traces[i]);
-        develop(picture, crop, times[i], look, rng, frames.data_ptr<float>() + i * 6 * half * half);
+        render(scene, times[i], crop, degradation.shutter, degradation.num_times, picture,
+               traces[i]);
+        degrade(picture, crop, times[i], degradation, rng,
+                frames.data_ptr<float>() + i * 6 * half * half);
     }
 
-    Sample sample;
-    sample.given = frames.narrow(0, 0, num_given);
-    sample.masked = frames.narrow(0, num_given, num_masked);
-    sample.given_times = torch::tensor(positions.given, torch::kFloat);
-    sample.masked_times = torch::tensor(positions.masked, torch::kFloat);
-    sample.pair = torch::empty({num_masked, 2}, torch::kLong);
-    sample.flow = torch::empty({num_masked, 2, 2, crop, crop});
-    sample.visible = torch::empty({num_masked, 2, crop, crop});
+    Window window = make_window(positions, frames);
+    window.flow = torch::empty({num_masked, 2, 2, crop, crop});
+    window.visible = torch::empty({num_masked, 2, crop, crop});
+    const size_t area = size_t(crop) * crop;
     for (int m = 0; m < num_masked; m++)
         for (int k = 0; k < 2; k++) {
-            int reference = positions.pair[m][k];
-            TORCH_CHECK(reference >= 0 && reference < num_given, "a pair names given frame ",
-                        reference, " of ", num_given);
-            sample.pair.data_ptr<int64_t>()[m * 2 + k] = reference;
-            follow(scene, traces[num_given + m], traces[reference], times[reference], crop,
-                   sample.flow.data_ptr<float>() + size_t(m * 2 + k) * 2 * area,
-                   sample.visible.data_ptr<float>() + size_t(m * 2 + k) * area);
+            const int reference = positions.pair[m][k];
+            follow(scene, traces[num_references + m], traces[reference], times[reference], crop,
+                   window.flow.data_ptr<float>() + size_t(m * 2 + k) * 2 * area,
+                   window.visible.data_ptr<float>() + size_t(m * 2 + k) * area);
         }
-    return sample;
+    return window;
 }
 
 } // namespace mardini::train

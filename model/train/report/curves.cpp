@@ -20,7 +20,7 @@ struct Panel {
 
 const std::vector<Panel> panels = {
     {"PSNR over a cross-fade, dB", {"real_gain", "synthetic_gain"}},
-    {"held-out clips over a cross-fade, dB", {"check_gain_2x", "check_gain_4x", "check_gain_8x"}},
+    {"validation clips over a cross-fade, dB", {"check_gain_2x", "check_gain_4x", "check_gain_8x"}},
     {"end-point error, pixels", {"error_match", "error_plan", "error_final"}},
     {"dB lost without a part", {"loss_without_planner", "loss_without_match"}},
     {"distance x 100", {"distance", "diffusion"}},
@@ -44,7 +44,7 @@ struct Line {
     std::vector<std::pair<double, double>> points;
 };
 
-/// One panel at (x0, y0); the axis spans all but the wildest hundredth of the values.
+/// One panel at (x0, y0); the axis leaves out a hundredth of the values at each end.
 std::string draw(const Panel &panel, const std::vector<Line> &lines, double last_time, int x0,
                  int y0)
 {
@@ -102,7 +102,7 @@ bool draw_curves(const std::string &from, const std::string &to)
     }
     if (log.size() < 2)
         return false;
-    // A run that was gone on with starts its clock anew: its minutes come after those before.
+    // A resumed run starts its clock anew: its minutes follow those before.
     std::vector<double> times;
     double before = 0, last = 0;
     for (const auto &line : log) {

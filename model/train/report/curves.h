@@ -5,8 +5,8 @@
 
 namespace mardini::train {
 
-/// A panel for each group of figures of the log `from` (JSON lines; others are passed over),
-/// against minutes of training. False if the log holds fewer than two lines or `to` cannot be
+/// A panel for each group of metrics of the log `from` (JSON lines; others are ignored), against
+/// minutes of training. False if the log holds fewer than two lines or `to` cannot be
 /// written.
 bool draw_curves(const std::string &from, const std::string &to);
 

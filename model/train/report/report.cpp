@@ -1,28 +1,13 @@
-// What a run says while it goes.
+// Progress of a run: the log of JSON lines, and what a person sees on standard error.
 #include "train/report/report.h"
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <stdexcept>
 #include <unistd.h>
 
 namespace mardini::train {
-
-void Figures::add(const std::string &name, double value)
-{
-    auto &[sum, count] = figures_[name];
-    sum += value;
-    count++;
-}
-
-nlohmann::ordered_json Figures::take()
-{
-    nlohmann::ordered_json means;
-    for (auto &[name, figure] : figures_)
-        means[name] = std::round(1000 * figure.first / figure.second) / 1000;
-    figures_.clear();
-    return means;
-}
 
 RunReport::RunReport(const std::string &path) : path_(path), terminal_(isatty(STDERR_FILENO))
 {
@@ -47,13 +32,13 @@ void RunReport::write(const nlohmann::ordered_json &line)
     if (!log_ && !log_failed_)
         say("mardini: " + path_ + " cannot be written; the run goes on and tries again");
     log_failed_ = !log_;
-    figures_.clear();
+    summary_.clear();
     for (const char *name :
          {"distance", "real_gain", "synthetic_gain", "error_final", "check_gain_2x"})
         if (line.contains(name)) {
             char text[64];
             std::snprintf(text, sizeof text, "  %s %.3g", name, line[name].get<double>());
-            figures_ += text;
+            summary_ += text;
         }
     if (!terminal_)
         say(line.dump());
@@ -82,7 +67,7 @@ void RunReport::progress(double done, double seconds, double frames_per_second)
     const std::string left = done > 0.001 ? duration(seconds * (1 - done) / done) : "?";
     std::fprintf(stderr, "\r[%s%s] %3.0f%%  %s left  %.1f frames/s%s\033[K",
                  std::string(full, '#').c_str(), std::string(width - full, '.').c_str(), 100 * done,
-                 left.c_str(), frames_per_second, figures_.c_str());
+                 left.c_str(), frames_per_second, summary_.c_str());
     open_line_ = true;
 }
 
