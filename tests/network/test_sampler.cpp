@@ -224,7 +224,7 @@ TEST_CASE("flow matching sees the true motion, and teaches the sampler alone")
             tensors[item.key()] = item.value();
     load_parameters(*network, tensors, {"sampler."});
     torch::manual_seed(2);
-    const Example e = examples(network, sliding(3, -1.5, 8));
+    const MotionExample e = motion_examples(network, sliding(3, -1.5, 8));
     REQUIRE(e.motion.sizes() == torch::IntArrayRef({1, 4, 2, 8, 8}));
     const Tensor inside = e.motion.slice(3, 2, 6).slice(4, 2, 6); // the rest comes into view
     CHECK(std::abs(inside.select(2, 0).median().item<double>() - 3) < 0.4);

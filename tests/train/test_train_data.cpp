@@ -3,6 +3,7 @@
 #include "train/data/decode.h"
 #include "train/data/decode_program.h"
 #include "train/data/pack.h"
+#include "train/report/png.h"
 
 #include <torch/torch.h>
 
@@ -233,11 +234,10 @@ TEST_CASE("pictures alone make a pack; nothing at all does not")
     if (!can_decode())
         SKIP_TEST("built without libav*");
     Folder folder;
-    std::ofstream(folder / "a.ppm", std::ios::binary) << "P6 48 32 255\n"
-                                                      << std::string(3 * 48 * 32, 'x');
+    REQUIRE(write_png(folder / "a.png", torch::full({32, 48, 3}, 90, torch::kUInt8)));
     pack({}, folder.path.string(), folder / "stills.pack");
     CHECK(Stills({folder / "stills.pack"}).size() == 1);
-    fs::remove(folder / "a.ppm");
+    fs::remove(folder / "a.png");
     CHECK(contains(message_of([&] { pack({}, folder.path.string(), folder / "none.pack"); }),
                    "no usable picture"));
     CHECK(contains(message_of([&] { pack({}, "", folder / "none.pack"); }), "--stills"));

@@ -1,6 +1,9 @@
 // The program `mardini train`: several processes, killed, on a full disk, with bad input.
 #include "network/checkpoint.h"
 #include "train/loop.h"
+#include "train/report/png.h"
+
+#include <torch/torch.h>
 
 #include "small_run.h"
 #include "support/catch.h"
@@ -151,7 +154,7 @@ TEST_CASE("bad input is one sentence each, and exit status 1")
         CHECK(o.status == 1);
         for (const std::string &reason : reasons)
             CHECK_THAT(o.err, Catch::Contains(reason));
-        CHECK(ffmpeg::count(o.err, "\n") == static_cast<int>(reasons.size()));
+        CHECK(ffmpeg::count(o.err, "\n") == reasons.size());
         CHECK(ffmpeg::count(o.err, "mardini: ") == 1);
         CHECK(!fs::exists(folder / "x.part"));
     };
@@ -193,8 +196,7 @@ TEST_CASE("pictures alone are packed, and trained on")
 {
     const fs::path folder = ffmpeg::scratch("pictures");
     fs::create_directories(folder);
-    std::ofstream(folder / "a.ppm", std::ios::binary) << "P6 96 80 255\n"
-                                                      << std::string(3 * 96 * 80, 'x');
+    REQUIRE(write_png((folder / "a.png").string(), torch::full({80, 96, 3}, 90, torch::kUInt8)));
     const std::string stills = ffmpeg::scratch("stills.pack");
     ffmpeg::Output o = program("--pack --stills " + folder.string() + " --out " + stills);
     INFO(o.err);

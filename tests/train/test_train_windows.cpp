@@ -250,11 +250,11 @@ TEST_CASE("positions out of bounds and bad sizes are refused")
     std::mt19937_64 rng(8);
     CHECK_THROWS(synthesize(positions({0, 1}, {0.5}), 63, 8, smooth_texture, rng));
     CHECK_THROWS(synthesize(positions({0, 1}, {0.5}), 64, 0, smooth_texture, rng));
-    Positions positions = positions({0, 1}, {0.5});
-    positions.pair.clear();
-    CHECK_THROWS(synthesize(positions, 64, 8, smooth_texture, rng));
-    positions.pair = {{0, 2}};
-    CHECK_THROWS(synthesize(positions, 64, 8, smooth_texture, rng));
+    Positions p = positions({0, 1}, {0.5});
+    p.pair.clear();
+    CHECK_THROWS(synthesize(p, 64, 8, smooth_texture, rng));
+    p.pair = {{0, 2}};
+    CHECK_THROWS(synthesize(p, 64, 8, smooth_texture, rng));
     auto wrong = [](int size, std::mt19937_64 &) { return torch::zeros({1, size, size}); };
     CHECK_THROWS(([&] {
         for (int i = 0; i < 20; i++)
