@@ -79,10 +79,12 @@ Tensor warp(const Tensor &x, const Tensor &flow, Sampling sampling, int64_t firs
         return warp_bilinear(x, flow);
     // Half-precision coordinates would break sub-pixel sampling: float32 whatever the features are.
     Tensor p = pixel_grid(first_row, flow.size(2), W, x.device()) + flow.to(torch::kFloat32);
-    Tensor scale =
-        at::tensor({2.0 / std::max<int64_t>(W - 1, 1), 2.0 / std::max<int64_t>(H - 1, 1)},
-                   p.options())
-            .view({1, 2, 1, 1});
+    // Filled on the device: a constant from the host would make a GPU wait.
+    auto filled = [&](int64_t size) {
+        return at::full({1, 1, 1, 1}, 2.0 / static_cast<double>(std::max<int64_t>(size - 1, 1)),
+                        p.options());
+    };
+    Tensor scale = at::cat({filled(W), filled(H)}, 1);
     Tensor grid = (p * scale - 1).permute({0, 2, 3, 1});
     const int mode = sampling == Sampling::Bicubic ? 2 : 0, border = 1;
     return at::grid_sampler_2d(x.to(torch::kFloat32), grid, mode, border, /*align_corners=*/true);

@@ -3,8 +3,8 @@
 #include "eval/eval.h"
 #include "eval/info.h"
 #endif
-#include "train/report.h"
-#include "train/train.h"
+#include "train/report/report.h"
+#include "train/loop.h"
 
 #include <CLI/CLI.hpp>
 #include <c10/util/Exception.h>

@@ -1,4 +1,4 @@
-// What the denoiser is trained by: the masked frame-level diffusion loss.
+// The loss of the denoiser: masked frame-level diffusion.
 #include "train/diffusion.h"
 
 #include "train/losses.h"
@@ -9,8 +9,8 @@ namespace mardini::train {
 /// third of the true width and lose 0.46 dB against the mean.
 static constexpr double spread_weight = 0.45;
 
-/// Distance of octaves as frame_distance weighs them, but of patches of 4x4, (N) each: what lies in
-/// a patch belongs together.
+/// Distance of octaves as frame_distance weighs them, but of patches of 4x4, (N) each: the
+/// pixels of a patch are one sample.
 static Tensor patch_distance(const Tensor &x, const Tensor &y)
 {
     Tensor difference =
@@ -30,11 +30,12 @@ static Tensor patch_distance(const Tensor &x, const Tensor &y)
     return total + weight * difference.abs().mean({1, 2, 3});
 }
 
-Diffusion diffusion(Denoiser &denoiser, const Bridge &given, const Tensor &target)
+Diffusion diffusion(Denoiser &denoiser, const Bridge &with_gradient, const Tensor &target)
 {
     const int64_t N = target.size(0);
-    // The error that is expected is learned by its own likelihood alone.
-    Bridge bridge{given.estimate, given.uncertainty.detach(), given.hidden};
+    // The expected error learns from its own likelihood alone.
+    const Bridge bridge{with_gradient.estimate, with_gradient.uncertainty.detach(),
+                        with_gradient.hidden};
     Tensor level = at::rand({N, 1, 1, 1}, bridge.uncertainty.options());
     level = at::where(level < 0.5, at::ones_like(level),
                       0.1 + 1.8 * (level - 0.5)); // half of them at the start
@@ -49,13 +50,12 @@ Diffusion diffusion(Denoiser &denoiser, const Bridge &given, const Tensor &targe
     d.loss = (score / level.flatten().clamp_min(0.25)).mean() +
              0.05 * (sharpness_distance(x1, target) + sharpness_distance(x2, target));
     torch::NoGradGuard no_grad;
-    if (Tensor first = at::nonzero(level.flatten() == 1).flatten(); first.numel() > 0) {
-        auto rows = [&](const Tensor &x) { return x.index_select(0, first); };
-        d.gain = psnr(rows(x1), rows(target)) - psnr(rows(bridge.estimate), rows(target));
-    }
-    Tensor unsure = (bridge.uncertainty > 4 / 128.0).to(torch::kFloat32);
-    d.spread = (128 * (x1 - x2).abs().mean(1, true) * unsure).sum().item<double>() /
-               (unsure.sum().item<double>() + 1);
+    const Tensor full = (level.flatten() == 1).to(torch::kFloat32), count = full.sum();
+    d.gained = (count > 0).to(torch::kFloat32);
+    d.gain = (full * (frame_psnr(x1, target) - frame_psnr(bridge.estimate, target))).sum() /
+             count.clamp_min(1);
+    const Tensor uncertain = (bridge.uncertainty > 4 / 128.0).to(torch::kFloat32);
+    d.spread = (128 * (x1 - x2).abs().mean(1, true) * uncertain).sum() / (uncertain.sum() + 1);
     return d;
 }
 

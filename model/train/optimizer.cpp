@@ -10,8 +10,8 @@
 
 namespace mardini::train {
 
-/// Of a convolution's weight (outputs, inputs, kernel) the smaller of its outputs and all that each
-/// of them sums up.
+/// Rows and columns of a matrix that is Muon's, at least. Of a convolution: outputs, and inputs
+/// times kernel.
 static constexpr int64_t least_side = 16;
 
 static constexpr double momentum = 0.95;
@@ -20,9 +20,8 @@ static constexpr double momentum = 0.95;
 /// up to 1 where they agree.
 static constexpr double step_size = 0.5;
 
-/// The generator's and the denoiser's last layers and their like begin at zero and are Adam's, as
-/// in Muon's own recipe. The planner's head is not among them: it was a matrix when this was
-/// measured.
+/// Output layers that begin at zero are Adam's, as in Muon's own recipe, except the planner's head:
+/// the measurements of doc/training.md had it as a matrix.
 static const char *const outputs[] = {"generator.delta", "generator.head3", "denoiser.out"};
 
 static bool is_matrix(const std::string &name, const Tensor &parameter)
@@ -35,14 +34,15 @@ static bool is_matrix(const std::string &name, const Tensor &parameter)
 
 Tensor orthogonalized(const Tensor &m)
 {
-    const bool tall = m.size(0) > m.size(1);
-    Tensor x = tall ? m.t() : m;
-    x = x / x.norm().clamp_min(1e-12); // the largest singular value is at most 1 now
+    const bool tall = m.size(-2) > m.size(-1);
+    Tensor x = tall ? m.mT() : m;
+    // The largest singular value is at most the Frobenius norm.
+    x = x / at::linalg_vector_norm(x, 2, {-2, -1}, /*keepdim=*/true).clamp_min(1e-12);
     for (int i = 0; i < 5; i++) {
-        const Tensor a = at::mm(x, x.t());
-        x = 3.4445 * x + at::mm(-4.7750 * a + 2.0315 * at::mm(a, a), x);
+        const Tensor a = at::matmul(x, x.mT());
+        x = 3.4445 * x + at::matmul(-4.7750 * a + 2.0315 * at::matmul(a, a), x);
     }
-    return tall ? x.t() : x;
+    return tall ? x.mT() : x;
 }
 
 void Optimizer::Group::add(const std::string &name, const Tensor &parameter)
@@ -56,17 +56,10 @@ void Optimizer::Group::add(const std::string &name, const Tensor &parameter)
 }
 
 Optimizer::Optimizer(torch::nn::Module &module, double average_decay)
-    : groups_{{1.0, 1e-4, true}, {0.4, 0.05, true}}, average_decay_(average_decay)
+    : groups_{{1.0, 1e-4}, {0.4, 0.05}}, average_decay_(average_decay)
 {
     for (auto &item : module.named_parameters())
         groups_[item.key().compare(0, 8, "planner.") == 0].add(item.key(), item.value());
-}
-
-void Optimizer::add(torch::nn::Module &module, const std::string &prefix)
-{
-    groups_.emplace_back(1.0, 1e-4, false);
-    for (auto &item : module.named_parameters())
-        groups_.back().add(prefix + item.key(), item.value());
 }
 
 std::vector<Tensor> Optimizer::gradients() const
@@ -77,6 +70,50 @@ std::vector<Tensor> Optimizer::gradients() const
             if (p.grad().defined())
                 all.push_back(p.grad());
     return all;
+}
+
+/// Matrices of one shape are orthogonalized in one call.
+void Optimizer::Group::step_muon(double rate)
+{
+    std::map<std::pair<int64_t, int64_t>, std::vector<size_t>> by_shape;
+    for (size_t i = 0; i < parameters.size(); i++)
+        if (const Tensor &p = parameters[i]; p.grad().defined() && is_matrix(names[i], p))
+            by_shape[{p.size(0), p.numel() / p.size(0)}].push_back(i);
+    for (const auto &[shape, members] : by_shape) {
+        std::vector<Tensor> updates;
+        for (size_t i : members) {
+            const Tensor &gradient = parameters[i].grad();
+            first[i].lerp_(gradient, 1 - momentum);
+            updates.push_back(at::lerp(gradient, first[i], momentum).flatten(1)); // Nesterov's
+        }
+        const Tensor directions = orthogonalized(at::stack(updates));
+        // Of singular values 1 the mean square is that of a matrix with so many entries.
+        const double size =
+            step_size * std::sqrt(static_cast<double>(std::max(shape.first, shape.second)));
+        for (size_t k = 0; k < members.size(); k++) {
+            Tensor &p = parameters[members[k]];
+            p.mul_(1 - rate * decay)
+                .sub_(directions[static_cast<int64_t>(k)].view_as(p), rate * size);
+        }
+    }
+}
+
+void Optimizer::Group::step_adam(double rate)
+{
+    std::vector<Tensor> updated, gradients, means, squares, steps;
+    for (size_t i = 0; i < parameters.size(); i++) {
+        if (!parameters[i].grad().defined() || is_matrix(names[i], parameters[i]))
+            continue;
+        updated.push_back(parameters[i]);
+        gradients.push_back(parameters[i].grad());
+        means.push_back(first[i]);
+        squares.push_back(second[i]);
+        steps.push_back(counts[i].add_(1));
+    }
+    if (!updated.empty())
+        at::_fused_adamw_(updated, gradients, means, squares, {}, steps, rate, 0.9, 0.99, decay,
+                          1e-8,
+                          /*amsgrad=*/false, /*maximize=*/false);
 }
 
 double Optimizer::step(double rate, double limit)
@@ -92,33 +129,10 @@ double Optimizer::step(double rate, double limit)
         at::_foreach_mul_(all, limit / norm);
     steps_++;
     const double decay = std::min(average_decay_, (1.0 + steps_) / (10.0 + steps_));
-    // A part that no gradient reached stays as it is: neither its momentum nor its decay moves it.
+    // A parameter without a gradient stays as it is: neither momentum nor decay changes it.
     for (Group &g : groups_) {
-        std::vector<Tensor> parameters, gradients, first, second, counts; // what Adam moves
-        for (size_t i = 0; i < g.parameters.size(); i++) {
-            Tensor &p = g.parameters[i];
-            if (!p.grad().defined())
-                continue;
-            if (!is_matrix(g.names[i], p)) {
-                parameters.push_back(p);
-                gradients.push_back(p.grad());
-                first.push_back(g.first[i]);
-                second.push_back(g.second[i]);
-                counts.push_back(g.counts[i].add_(1));
-                continue;
-            }
-            g.first[i].lerp_(p.grad(), 1 - momentum);
-            const Tensor ahead = at::lerp(p.grad(), g.first[i], momentum).flatten(1); // Nesterov's
-            // Of singular values 1 the mean square is that of a matrix with so many entries.
-            const double size =
-                step_size * std::sqrt(static_cast<double>(std::max(ahead.size(0), ahead.size(1))));
-            p.mul_(1 - rate * g.rate * g.decay)
-                .sub_(orthogonalized(ahead).view_as(p), rate * g.rate * size);
-        }
-        if (!parameters.empty())
-            at::_fused_adamw_(parameters, gradients, first, second, {}, counts, rate * g.rate, 0.9,
-                              0.99, g.decay, 1e-8,
-                              /*amsgrad=*/false, /*maximize=*/false);
+        g.step_muon(rate * g.rate);
+        g.step_adam(rate * g.rate);
         for (size_t i = 0; i < g.parameters.size(); i++)
             if (g.parameters[i].grad().defined())
                 g.average[i].lerp_(g.parameters[i], 1 - decay);
@@ -130,7 +144,7 @@ void Optimizer::copy_average(torch::nn::Module &module) const
 {
     std::map<std::string, Tensor> tensors;
     for (const Group &g : groups_)
-        for (size_t i = 0; g.averaged && i < g.names.size(); i++)
+        for (size_t i = 0; i < g.names.size(); i++)
             tensors[g.names[i]] = g.average[i];
     load_parameters(module, tensors);
 }

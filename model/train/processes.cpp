@@ -18,7 +18,7 @@ struct Processes::Store {
     c10::intrusive_ptr<c10d::Store> keys;
     int64_t round = 0; ///< of exchanges so far: part of every key
 
-    /// What every process gave, in the order of ranks.
+    /// The values of all processes, in the order of ranks.
     std::vector<std::vector<uint8_t>> exchange(int rank, int world, const std::vector<uint8_t> &own)
     {
         auto key = [&](int64_t at, int of) {
@@ -29,7 +29,7 @@ struct Processes::Store {
             keys->set(key(round, rank), own);
             for (int r = 0; r < world; r++)
                 all[r] = r == rank ? own : keys->get(key(round, r));
-            // All have read the round before last: who is here has seen the last one of everybody.
+            // Having the last round of everybody, all have read the round before it.
             if (round >= 2)
                 keys->deleteKey(key(round - 2, rank));
         } catch (const std::exception &e) {
@@ -60,7 +60,7 @@ Processes::Processes()
 {
     const bool torchrun = variable({"WORLD_SIZE"});
     world_ = torchrun ? number({"WORLD_SIZE"}, 1) : number({"SLURM_STEP_NUM_TASKS"}, 1);
-    // A shell of a Slurm job has the number of tasks, but is none of them.
+    // The shell of a Slurm job has the number of tasks, but no rank.
     if (world_ <= 1 || (!torchrun && !variable({"SLURM_PROCID"}))) {
         world_ = 1;
         return;
@@ -105,7 +105,7 @@ Processes::~Processes()
                 store_->keys->wait({"end/" + std::to_string(r)}, std::chrono::seconds(20));
         else if (store_)
             store_->keys->set("end/" + std::to_string(rank_), std::vector<uint8_t>{1});
-    } catch (const std::exception &) { // who is gone needs no store
+    } catch (const std::exception &) { // a process that ended early needs no store
     }
 }
 

@@ -4,7 +4,7 @@
 #include "mardini.h"
 #include "network/checkpoint.h"
 #include "train/flow_matching.h"
-#include "train/masks.h"
+#include "train/curriculum.h"
 #include "train/optimizer.h"
 
 #include "support/awake.h"
@@ -43,9 +43,9 @@ Batch sliding(double x, double y, double anchor)
     std::vector<Tensor> masked;
     for (double key : keys)
         masked.push_back(shown(key - anchor));
-    b.given = shown(0).unsqueeze(1);
+    b.references = shown(0).unsqueeze(1);
     b.masked = torch::stack(masked, 1);
-    b.given_times = torch::full({1, 1}, anchor, torch::kFloat32);
+    b.reference_times = torch::full({1, 1}, anchor, torch::kFloat32);
     b.masked_times = torch::tensor(keys, torch::kFloat32).unsqueeze(0);
     return b;
 }
@@ -66,9 +66,9 @@ TEST_CASE("key positions keep off the given frame and reach both ends of the win
     for (int i = 0; i < 200; i++) {
         const WindowSize size = sample_window_size(Stage::Animate, random);
         const Positions p = sample_positions(Stage::Animate, size, random);
-        REQUIRE(p.given.size() == 1);
+        REQUIRE(p.references.size() == 1);
         CHECK(static_cast<int>(p.masked.size()) == size.masked);
-        CHECK(p.masked == key_positions(p.given[0]));
+        CHECK(p.masked == key_positions(p.references[0]));
     }
 }
 
@@ -224,7 +224,7 @@ TEST_CASE("flow matching sees the true motion, and teaches the sampler alone")
             tensors[item.key()] = item.value();
     load_parameters(*network, tensors, {"sampler."});
     torch::manual_seed(2);
-    const Example e = examples(network, sliding(3, -1.5, 8));
+    const MotionExample e = motion_examples(network, sliding(3, -1.5, 8));
     REQUIRE(e.motion.sizes() == torch::IntArrayRef({1, 4, 2, 8, 8}));
     const Tensor inside = e.motion.slice(3, 2, 6).slice(4, 2, 6); // the rest comes into view
     CHECK(std::abs(inside.select(2, 0).median().item<double>() - 3) < 0.4);
@@ -243,7 +243,7 @@ TEST_CASE("flow matching sees the true motion, and teaches the sampler alone")
         const Batch right = sliding(3, 0, 8), left = sliding(-3, 0, 8);
         Batch both;
         for (auto field :
-             {&Batch::given, &Batch::masked, &Batch::given_times, &Batch::masked_times})
+             {&Batch::references, &Batch::masked, &Batch::reference_times, &Batch::masked_times})
             both.*field = torch::cat({right.*field, left.*field}).repeat_interleave(times, 0);
         return both;
     };
@@ -251,7 +251,7 @@ TEST_CASE("flow matching sees the true motion, and teaches the sampler alone")
     auto explained = [&] {
         torch::NoGradGuard no_grad;
         torch::manual_seed(3);
-        return flow_matching(network, right_and_left(32)).explained;
+        return flow_matching(network, right_and_left(32)).explained.item<double>();
     };
     const double before = explained();
     Optimizer optimizer(*network);
@@ -267,7 +267,7 @@ TEST_CASE("flow matching sees the true motion, and teaches the sampler alone")
     torch::NoGradGuard no_grad;
     for (int64_t seed = 0; seed < 8; seed++) {
         const SampledMotion d =
-            sample_motion(network, sliding(3, 0, 8).given[0], 128, 128, 8, {1, 0, seed, 0});
+            sample_motion(network, sliding(3, 0, 8).references[0], 128, 128, 8, {1, 0, seed, 0});
         const Tensor across = d.velocity.select(1, 0), down = d.velocity.select(1, 1);
         CHECK(across.abs().mean().item<double>() > 2 * down.abs().mean().item<double>());
         CHECK(across.mean({1, 2}).abs().mean().item<double>() >

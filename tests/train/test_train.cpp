@@ -1,9 +1,8 @@
-// The trainer's parts that need no clips: which frames are masked, what the losses reach, that
-// steps are kept.
+// Curriculum, losses, optimizer.
+#include "train/data/synthetic.h"
 #include "train/losses.h"
-#include "train/masks.h"
 #include "train/optimizer.h"
-#include "train/synthetic.h"
+#include "train/report/metrics.h"
 
 #include "support/catch.h"
 #include "support/files.h"
@@ -16,7 +15,7 @@ using namespace mardini::train;
 
 namespace {
 
-Batch synthetic_batch(uint64_t seed, int windows = 2, int given = 2, int masked = 2)
+Batch synthetic_batch(uint64_t seed, int num_windows = 2)
 {
     std::mt19937_64 random(seed);
     auto texture = [](int size, std::mt19937_64 &r) {
@@ -24,12 +23,11 @@ Batch synthetic_batch(uint64_t seed, int windows = 2, int given = 2, int masked 
         Tensor t = at::randn({1, 3, size / 6 + 1, size / 6 + 1}, generator) * 0.3;
         return resize(t, size, size).squeeze(0);
     };
-    std::vector<Sample> samples;
-    for (int i = 0; i < windows; i++)
-        samples.push_back(
-            synthesize(sample_positions(Stage::Interpolation, {9, given, masked}, random), 64, 8,
-                       texture, random));
-    return collate(samples);
+    std::vector<Window> windows;
+    for (int i = 0; i < num_windows; i++)
+        windows.push_back(synthesize(sample_positions(Stage::Interpolation, {9, 2, 2}, random), 64,
+                                     8, texture, random));
+    return collate(windows);
 }
 
 struct Step {
@@ -40,7 +38,7 @@ struct Step {
 Step forward(Network &network, const Batch &b)
 {
     Step s;
-    s.output = network->forward(b.given, b.given_times, b.masked_times);
+    s.output = network->forward(b.references, b.reference_times, b.masked_times);
     s.loss =
         losses(s.output, b.masked.flatten(0, 1), b.flow.flatten(0, 1), b.visible.flatten(0, 1));
     return s;
@@ -48,20 +46,20 @@ Step forward(Network &network, const Batch &b)
 
 } // namespace
 
-TEST_CASE("masks are what the stages promise: windows grow, the share that is given falls")
+TEST_CASE("windows grow from stage to stage, the share of reference frames falls")
 {
     std::mt19937_64 random(4);
-    struct Promise {
+    struct Expected {
         Stage stage;
         int positions;
-        double least, most; ///< share of the window's positions that are given
+        double least, most; ///< share of the window's positions that are references
     };
     double share_before = 2;
-    for (auto [stage, positions, least, most] : {Promise{Stage::Motion, 4, 0.35, 1},
+    for (auto [stage, positions, least, most] : {Expected{Stage::Motion, 4, 0.35, 1},
                                                  {Stage::Interpolation, 9, 0.15, 0.6},
                                                  {Stage::Any, 17, 0.05, 0.3},
                                                  {Stage::Joint, 17, 0.05, 0.3}}) {
-        double given = 0;
+        double mean_share = 0;
         std::set<int> counts;
         bool wide = false; // as the filter has them at 8x
         bool one = false, extension = false, apart = false,
@@ -70,41 +68,43 @@ TEST_CASE("masks are what the stages promise: windows grow, the share that is gi
             const WindowSize size = sample_window_size(stage, random);
             const Positions p = sample_positions(stage, size, random);
             REQUIRE(size.positions == positions);
-            REQUIRE(static_cast<int>(p.given.size()) == size.given);
+            REQUIRE(static_cast<int>(p.references.size()) == size.references);
             REQUIRE(static_cast<int>(p.masked.size()) == size.masked);
             REQUIRE(size.masked >= 1);
             REQUIRE(p.pair.size() == p.masked.size());
-            REQUIRE(std::is_sorted(p.given.begin(), p.given.end()));
-            REQUIRE(std::set<double>(p.given.begin(), p.given.end()).size() == p.given.size());
-            const double share = static_cast<double>(p.given.size()) / positions;
+            REQUIRE(std::is_sorted(p.references.begin(), p.references.end()));
+            REQUIRE(std::set<double>(p.references.begin(), p.references.end()).size() ==
+                    p.references.size());
+            const double share = static_cast<double>(p.references.size()) / positions;
             REQUIRE(share >= least);
             REQUIRE(share <= most);
             for (double m : p.masked) {
-                REQUIRE(std::count(p.given.begin(), p.given.end(), m) == 0);
-                REQUIRE((m >= 0 && m < 25 && p.given.front() >= 0 &&
-                         p.given.back() < 25)); // four given ones, eight apart
-                extension |= m > p.given.back() && p.given.size() > 1;
-                one |= p.given.size() == 1;
-                apart |= p.given.size() == 2 && p.given[1] - p.given[0] == 16;
+                REQUIRE(std::count(p.references.begin(), p.references.end(), m) == 0);
+                REQUIRE((m >= 0 && m < 25 && p.references.front() >= 0 &&
+                         p.references.back() < 25)); // four references, eight apart
+                extension |= m > p.references.back() && p.references.size() > 1;
+                one |= p.references.size() == 1;
+                apart |= p.references.size() == 2 && p.references[1] - p.references[0] == 16;
             }
-            wide |= p.given.size() == 4 && p.given[1] - p.given[0] == 8 &&
-                    p.given[3] - p.given[0] == 24;
+            wide |= p.references.size() == 4 && p.references[1] - p.references[0] == 8 &&
+                    p.references[3] - p.references[0] == 24;
             if (positions < 17) // of an extension and a join several may be the same
                 REQUIRE(std::set<double>(p.masked.begin(), p.masked.end()).size() ==
                         p.masked.size());
-            join |= p.given.size() == 4 && p.given[1] == 1 && p.given[2] == 15;
-            counts.insert(size.given);
-            given += share / 3000;
+            join |= p.references.size() == 4 && p.references[1] == 1 && p.references[2] == 15;
+            counts.insert(size.references);
+            mean_share += share / 3000;
         }
-        INFO(stage_name(stage) << " keeps " << given);
-        CHECK(given < share_before + 1e-9);
+        INFO(stage_name(stage) << " keeps " << mean_share);
+        CHECK(mean_share < share_before + 1e-9);
         CHECK(counts.size() >= 2);
         CHECK(wide == (positions > 4));
         CHECK((one && extension && apart && join) == (positions == 17));
-        share_before = positions == 17 ? 1 : given; // the last two are alike
+        share_before = positions == 17 ? 1 : mean_share; // the last two are alike
     }
     for (int references : {2, 4, 5})
-        CHECK(sample_window_size(Stage::Interpolation, random, references).given == references);
+        CHECK(sample_window_size(Stage::Interpolation, random, references).references ==
+              references);
 }
 
 TEST_CASE("times reach the network as the filter gives them")
@@ -114,25 +114,25 @@ TEST_CASE("times reach the network as the filter gives them")
         const Stage stage = i % 2 ? Stage::Any : Stage::Interpolation;
         const Positions p = sample_positions(stage, sample_window_size(stage, random), random);
         Batch b;
-        b.given_times = torch::tensor(p.given, torch::kFloat32).unsqueeze(0);
+        b.reference_times = torch::tensor(p.references, torch::kFloat32).unsqueeze(0);
         b.masked_times = torch::tensor(p.masked, torch::kFloat32).unsqueeze(0);
         b.pair = torch::empty({1, static_cast<int64_t>(p.pair.size()), 2}, torch::kLong);
         for (size_t m = 0; m < p.pair.size(); m++)
             for (int k = 0; k < 2; k++)
                 b.pair[0][m][k] = p.pair[m][k];
-        auto before = make_pairs(b.given_times, b.masked_times, torch::kCPU);
+        auto before = make_pairs(b.reference_times, b.masked_times, torch::kCPU);
         to_filter_times(b);
-        auto after = make_pairs(b.given_times, b.masked_times, torch::kCPU);
-        // Who is made from whom, and how far between them, stays.
+        auto after = make_pairs(b.reference_times, b.masked_times, torch::kCPU);
+        // The pairs and the distances within them stay.
         CHECK(torch::equal(before.before, after.before));
         CHECK(torch::equal(before.after, after.after));
-        if (p.given.size() > 1) {
+        if (p.references.size() > 1) {
             CHECK(torch::allclose(before.distance_before, after.distance_before, 1e-4, 1e-5));
             for (size_t m = 0; m < p.pair.size() && stage == Stage::Interpolation; m++)
-                CHECK((b.given_times[0][p.pair[m][1]] - b.given_times[0][p.pair[m][0]])
+                CHECK((b.reference_times[0][p.pair[m][1]] - b.reference_times[0][p.pair[m][0]])
                           .item<float>() == Approx(gap_length));
-            CHECK((b.given_times[0][p.pair[0][1]] - b.given_times[0][p.pair[0][0]]).item<float>() ==
-                  Approx(gap_length));
+            CHECK((b.reference_times[0][p.pair[0][1]] - b.reference_times[0][p.pair[0][0]])
+                      .item<float>() == Approx(gap_length));
         }
     }
 }
@@ -172,8 +172,9 @@ TEST_CASE(
     Tensor chroma = error.clone();
     chroma.slice(1, 0, 4).zero_();
     CHECK(fidelity_distance(truth + chroma, truth).item<double>() == Approx(at(0, 0)));
-    const double less = (psnr(truth + 0.02 * error, truth) - psnr(truth + 0.1 * error, truth)) /
-                        10 * std::log(10) / 2;
+    const double less =
+        (psnr(truth + 0.02 * error, truth) - psnr(truth + 0.1 * error, truth)).item<double>() / 10 *
+        std::log(10) / 2;
     CHECK(at(0.1, 0.1) - at(0.02, 0.02) == Approx(less).epsilon(0.03));
 }
 
@@ -258,6 +259,31 @@ TEST_CASE("a matrix's step goes in all its directions alike, as far as the rate 
     CHECK(moved("generator.blocks8.0.a.weight") == Approx(0.5e-3).epsilon(0.3));
     CHECK(moved("generator.head3.weight") == Approx(1e-3).epsilon(0.01)); // Adam's first step
     CHECK(moved("encoder.eighth2.bias") == Approx(1e-3).epsilon(0.01));
+}
+
+TEST_CASE("matrices of one shape are orthogonalized together as each by itself")
+{
+    torch::manual_seed(6);
+    for (auto [rows, columns] : {std::pair(24, 200), {200, 24}, {64, 64}}) {
+        Tensor many = torch::randn({3, rows, columns});
+        many[1] *= 1e-3;
+        many[2].zero_();
+        const Tensor together = orthogonalized(many);
+        for (int i = 0; i < 3; i++) // singular values near 1: rounding of float32, five times over
+            CHECK(torch::allclose(together[i], orthogonalized(many[i]), 1e-3, 1e-4));
+    }
+}
+
+TEST_CASE("metrics are means; a weight of 0 leaves a value out, finite or not")
+{
+    Metrics metrics;
+    metrics.add("a", 1);
+    metrics.add("a", torch::tensor(2.0f));
+    metrics.add("b", torch::tensor(std::nan("")), torch::tensor(false));
+    metrics.add("c", torch::tensor(std::nan("")), torch::tensor(false));
+    metrics.add("c", torch::tensor(3.0f), torch::tensor(true));
+    CHECK(metrics.take().dump() == R"({"a":1.5,"c":3.0})");
+    CHECK(metrics.take().empty());
 }
 
 TEST_CASE("training fits one batch")
