@@ -1,5 +1,4 @@
-// Frames through FFmpeg's filters: clips and pictures from files, the filter mardini itself,
-// pictures for a page.
+// Clips and frames by FFmpeg's libraries: decoding, filters, JPEG.
 #include "eval/clip.h"
 
 extern "C" {
@@ -20,7 +19,7 @@ namespace mardini::eval {
 
 namespace {
 
-/// Keeps what libav* says while it lives: the last line at error level is the reason of a failure.
+/// Collects the first error that libav* logs during its lifetime: the reason of a failure.
 class Listener {
 public:
     Listener()
@@ -52,7 +51,7 @@ private:
         char line[1024];
         vsnprintf(line, sizeof(line), format, arguments);
         std::lock_guard lock(mutex);
-        // What speaks last of one failure is its consequence: the first line is the cause.
+        // Later lines of one failure are its consequences.
         if (current().empty())
             current() = std::string(line).substr(0, std::string(line).find_last_not_of("\n ") + 1);
     }
@@ -85,25 +84,25 @@ public:
         graph_->nb_threads = threads;
     }
 
-    AVFilterContext *add(const Step &step)
+    AVFilterContext *add(const FilterSpec &spec)
     {
-        const AVFilter *filter = avfilter_get_by_name(step.filter.c_str());
+        const AVFilter *filter = avfilter_get_by_name(spec.filter.c_str());
         if (!filter)
-            throw std::runtime_error("This build of FFmpeg has no filter " + step.filter + ".");
+            throw std::runtime_error("This build of FFmpeg has no filter " + spec.filter + ".");
         AVFilterContext *context =
-            avfilter_graph_alloc_filter(graph_.get(), filter, step.filter.c_str());
+            avfilter_graph_alloc_filter(graph_.get(), filter, spec.filter.c_str());
         if (!context)
             throw std::bad_alloc();
-        for (const auto &[name, value] : step.options) {
+        for (const auto &[name, value] : spec.options) {
             const int ret =
                 av_opt_set(context, name.c_str(), value.c_str(), AV_OPT_SEARCH_CHILDREN);
             if (ret < 0)
-                listener_.fail(step.filter + " does not take " + name + "=" + value, ret);
+                listener_.fail(spec.filter + " does not take " + name + "=" + value, ret);
         }
         return context;
     }
 
-    /// Start an added filter and link it to the one before.
+    /// Initialise an added filter and link it to the previous one.
     void link(AVFilterContext *context, const std::string &what)
     {
         int ret = avfilter_init_str(context, nullptr);
@@ -144,7 +143,8 @@ public:
             listener_.fail(what, ret);
     }
 
-    void push(const Frame &frame, const std::string &what) ///< null: no frame follows
+    /// A null frame ends the stream.
+    void push(const Frame &frame, const std::string &what)
     {
         const int ret =
             av_buffersrc_add_frame_flags(source_, frame.get(), AV_BUFFERSRC_FLAG_KEEP_REF);
@@ -152,7 +152,7 @@ public:
             listener_.fail(what, ret);
     }
 
-    /// The next frame; null if there is none, for now or at the end.
+    /// The next frame; null if the graph needs more input or is at the end.
     Frame pull(const std::string &what)
     {
         Frame frame = allocate();
@@ -181,7 +181,7 @@ private:
 
 } // namespace
 
-Plane plane_of(const Frame &frame, int plane)
+PlaneView plane_of(const Frame &frame, int plane)
 {
     const bool chroma = frame->format == AV_PIX_FMT_YUV420P && plane > 0;
     return {frame->data[plane], frame->linesize[plane],
@@ -189,7 +189,7 @@ Plane plane_of(const Frame &frame, int plane)
             chroma ? (frame->height + 1) / 2 : frame->height};
 }
 
-Frame like(const Frame &frame)
+Frame frame_like(const Frame &frame)
 {
     Frame out = allocate();
     out->format = frame->format;
@@ -201,15 +201,16 @@ Frame like(const Frame &frame)
     return out;
 }
 
-void run(const std::vector<Frame> &frames, AVRational rate, const std::vector<Step> &chain,
-         int threads, const std::function<void(const Frame &, double)> &sink)
+void run_filters(const std::vector<Frame> &frames, AVRational rate,
+                 const std::vector<FilterSpec> &chain, int threads,
+                 const std::function<void(const Frame &, double)> &sink)
 {
     const std::string what = chain.empty() ? "filtering" : "filter " + chain.back().filter;
     const AVRational time_base = av_inv_q(rate);
     Graph graph(threads);
     graph.add_source(frames.at(0), time_base, rate);
-    for (const Step &step : chain)
-        graph.link(graph.add(step), what);
+    for (const FilterSpec &filter : chain)
+        graph.link(graph.add(filter), what);
     graph.finish(what);
     auto drain = [&] {
         while (Frame out = graph.pull(what))
@@ -227,22 +228,23 @@ void run(const std::vector<Frame> &frames, AVRational rate, const std::vector<St
     drain();
 }
 
-std::vector<Frame> run(const std::vector<Frame> &frames, AVRational rate,
-                       const std::vector<Step> &chain, int threads)
+std::vector<Frame> run_filters(const std::vector<Frame> &frames, AVRational rate,
+                               const std::vector<FilterSpec> &chain, int threads)
 {
     std::vector<Frame> out;
-    run(frames, rate, chain, threads, [&](const Frame &frame, double) { out.push_back(frame); });
+    run_filters(frames, rate, chain, threads,
+                [&](const Frame &frame, double) { out.push_back(frame); });
     return out;
 }
 
-Clip read_clip(const std::string &path, int count, const std::vector<Step> &chain)
+Clip read_clip(const std::string &path, int count, const std::vector<FilterSpec> &chain)
 {
     Clip clip;
     clip.name = std::filesystem::path(path).stem().string();
     Graph graph(1);
     graph.link(graph.add({"movie", {{"filename", path}}}), path + " cannot be read as video");
-    for (const Step &step : chain)
-        graph.link(graph.add(step), path);
+    for (const FilterSpec &filter : chain)
+        graph.link(graph.add(filter), path);
     graph.finish(path);
     clip.rate = graph.rate();
     while (static_cast<int>(clip.frames.size()) < count) {
@@ -252,18 +254,19 @@ Clip read_clip(const std::string &path, int count, const std::vector<Step> &chai
         clip.frames.push_back(frame);
     }
     if (clip.frames.empty())
-        throw std::runtime_error(path + ": not one frame can be decoded");
+        throw std::runtime_error(path + ": no frame can be decoded");
     if (clip.rate.num <= 0 || clip.rate.den <= 0)
-        clip.rate = {25, 1}; // what counts is the order
+        clip.rate = {25, 1};
     return clip;
 }
 
 std::vector<uint8_t> to_jpeg(const Frame &frame, int quality)
 {
-    const Frame full = run({frame}, {25, 1},
-                           {{"scale", {{"out_range", "full"}, {"out_color_matrix", "bt601"}}},
-                            {"format", {{"pix_fmts", "yuvj420p"}}}})
-                           .at(0);
+    const Frame full =
+        run_filters({frame}, {25, 1},
+                    {{"scale", {{"out_range", "full"}, {"out_color_matrix", "bt601"}}},
+                     {"format", {{"pix_fmts", "yuvj420p"}}}})
+            .at(0);
     Listener listener;
     const AVCodec *encoder = avcodec_find_encoder(AV_CODEC_ID_MJPEG);
     Owned<AVCodecContext> context(avcodec_alloc_context3(encoder));
@@ -289,28 +292,6 @@ std::vector<uint8_t> to_jpeg(const Frame &frame, int quality)
     if (ret < 0)
         listener.fail("a JPEG cannot be written", ret);
     return std::vector<uint8_t>(packet->data, packet->data + packet->size);
-}
-
-std::vector<std::string> list_files(const std::string &folder,
-                                    const std::vector<std::string> &endings)
-{
-    namespace fs = std::filesystem;
-    std::error_code error;
-    if (fs::is_regular_file(folder, error))
-        return {folder};
-    if (!fs::is_directory(folder, error))
-        throw std::runtime_error("\"" + folder + "\" is neither a folder nor a file.");
-    std::vector<std::string> out;
-    for (const fs::directory_entry &entry : fs::directory_iterator(folder)) {
-        std::string ending = entry.path().extension().string();
-        std::transform(ending.begin(), ending.end(), ending.begin(),
-                       [](unsigned char c) { return std::tolower(c); });
-        if (entry.is_regular_file() &&
-            std::find(endings.begin(), endings.end(), ending) != endings.end())
-            out.push_back(entry.path().string());
-    }
-    std::sort(out.begin(), out.end());
-    return out;
 }
 
 } // namespace mardini::eval

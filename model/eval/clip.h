@@ -1,11 +1,8 @@
-// Frames through FFmpeg's filters: clips and pictures from files, the filter mardini itself,
-// pictures for a page.
-//   in   a file, or frames
-//   out  frames
-// Failures are thrown as std::runtime_error, one sentence with what libav* said.
+// Clips and frames by FFmpeg's libraries: decoding, filters, JPEG. Failures are thrown as
+// std::runtime_error, one sentence with the reason that libav* logged.
 #pragma once
 
-#include "eval/metrics.h"
+#include "eval/frame_metrics.h"
 
 extern "C" {
 #include <libavfilter/avfilter.h>
@@ -20,7 +17,7 @@ extern "C" {
 
 namespace mardini::eval {
 
-/// Shared, not written to once it is made.
+/// Shared; constant once it has been filled in.
 using Frame = std::shared_ptr<AVFrame>;
 
 struct Clip {
@@ -32,38 +29,35 @@ struct Clip {
     int height() const { return frames.at(0)->height; }
 };
 
-/// A filter's name and its options; values need no escaping.
-struct Step {
+/// A filter and its options; values need no escaping.
+struct FilterSpec {
     std::string filter;
     std::vector<std::pair<std::string, std::string>> options;
 };
 
-Plane plane_of(const Frame &frame, int plane);
+PlaneView plane_of(const Frame &frame, int plane);
 
-/// A new frame of another one's size and format, its planes to be written.
-Frame like(const Frame &frame);
+/// A new frame of the same size, format and properties; its samples are undefined.
+Frame frame_like(const Frame &frame);
 
 /// Send frames of one size and format through a chain of filters.
-///   rate     of the input; frame i gets the time i / rate
-///   sink     gets each frame that comes out and its time in seconds, in order
+///   rate     of the input; frame i has the time i / rate
+///   sink     receives each output frame and its time in seconds, in order
 ///   threads  0: as many as cores
-void run(const std::vector<Frame> &frames, AVRational rate, const std::vector<Step> &chain,
-         int threads, const std::function<void(const Frame &, double)> &sink);
+void run_filters(const std::vector<Frame> &frames, AVRational rate,
+                 const std::vector<FilterSpec> &chain, int threads,
+                 const std::function<void(const Frame &, double)> &sink);
 
-/// The same, frames only.
-std::vector<Frame> run(const std::vector<Frame> &frames, AVRational rate,
-                       const std::vector<Step> &chain, int threads = 1);
+/// The same; returns the output frames.
+std::vector<Frame> run_filters(const std::vector<Frame> &frames, AVRational rate,
+                               const std::vector<FilterSpec> &chain, int threads = 1);
 
-/// The first `count` frames of a file's best video stream, none dropped or doubled, through a chain
-/// of filters. The name is the file's without folder and ending, the rate the stream's nominal one.
-Clip read_clip(const std::string &path, int count, const std::vector<Step> &chain);
+/// The first `count` frames of a file's best video stream, none dropped or duplicated, through a
+/// chain of filters. The name is the file's without folder and ending, the rate the stream's
+/// nominal one.
+Clip read_clip(const std::string &path, int count, const std::vector<FilterSpec> &chain);
 
 /// A frame as a JPEG file; `quality` is the quantiser's scale, 2 (best) .. 31.
 std::vector<uint8_t> to_jpeg(const Frame &frame, int quality);
-
-/// Files of a folder whose names end in one of `endings`, or the one file that is named; sorted by
-/// path.
-std::vector<std::string> list_files(const std::string &folder,
-                                    const std::vector<std::string> &endings);
 
 } // namespace mardini::eval

@@ -1,23 +1,23 @@
-// The literature's protocol: sequences of pictures in nine-frame chunks, first and last given,
-// seven made.
-#include "eval/eval.h"
+// `mardini eval --protocol davis7`: the literature's protocol DAVIS-7.
+#include "eval/davis7.h"
+
+#include "eval/dataset.h"
+#include "eval/json.h"
+#include "eval/sha256.h"
+#include "eval/synthesize.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <stdexcept>
 
 namespace mardini::eval {
 
 static constexpr int chunk = 9, side = 256;
 
-static const std::vector<std::string> picture_endings = {".jpg", ".jpeg", ".png",  ".bmp",
-                                                         ".tif", ".tiff", ".webp", ".ppm"};
-
 /// Means over frames.
-struct Sum {
+struct RgbSum {
     double psnr = 0, ssim = 0;
     int count = 0;
 
@@ -26,7 +26,7 @@ struct Sum {
 
 /// Middle frame, and all seven.
 struct Davis7 {
-    Sum middle, all;
+    RgbSum middle, all;
 };
 
 /// Of other methods, as VIDIM (Jain et al. 2024, tables 1 and 2) and MarDini (Liu et al. 2024,
@@ -44,33 +44,34 @@ static const Published published[] = {
 
 Frame read_square(const std::string &path)
 {
-    const std::vector<Step> chain = {{"format", {{"pix_fmts", "rgb24"}}},
-                                     {"crop", {{"w", "min(iw,ih)"}, {"h", "min(iw,ih)"}}},
-                                     {"scale",
-                                      {{"w", std::to_string(side)},
-                                       {"h", std::to_string(side)},
-                                       {"flags", "area+accurate_rnd"}}},
-                                     {"format", {{"pix_fmts", "gbrp"}}}};
+    const std::vector<FilterSpec> chain = {{"format", {{"pix_fmts", "rgb24"}}},
+                                           {"crop", {{"w", "min(iw,ih)"}, {"h", "min(iw,ih)"}}},
+                                           {"scale",
+                                            {{"w", std::to_string(side)},
+                                             {"h", std::to_string(side)},
+                                             {"flags", "area+accurate_rnd"}}},
+                                           {"format", {{"pix_fmts", "gbrp"}}}};
     return read_clip(path, 1, chain).frames.at(0);
 }
 
 /// PSNR over the three colours together, SSIM their mean.
-static void add(const Frame &made, const Frame &truth, bool middle, Davis7 *out)
+static void add(const Frame &frame, const Frame &truth, bool middle, Davis7 *out)
 {
     double squares = 0, similarity = 0;
     for (int p = 0; p < 3; p++) {
-        squares += mean_squared_error(plane_of(made, p), plane_of(truth, p)) / 3;
-        similarity += ssim(plane_of(made, p), plane_of(truth, p)) / 3;
+        squares += mean_squared_error(plane_of(frame, p), plane_of(truth, p)) / 3;
+        similarity += ssim(plane_of(frame, p), plane_of(truth, p)) / 3;
     }
     out->all.add(bounded_psnr(squares), similarity);
     if (middle)
         out->middle.add(bounded_psnr(squares), similarity);
 }
 
-static void add(const std::vector<Made> &made, const std::vector<Frame> &truth, Davis7 *out)
+static void add(const std::vector<OutputFrame> &frames, const std::vector<Frame> &truth,
+                Davis7 *out)
 {
     for (int i = 1; i + 1 < chunk; i++)
-        add(made.at(i).frame, truth.at(i), i == chunk / 2, out);
+        add(frames.at(i).frame, truth.at(i), i == chunk / 2, out);
 }
 
 static void print(const char *method, const double (&value)[4])
@@ -89,19 +90,20 @@ static void print(const char *method, const Davis7 &d)
 
 static nlohmann::ordered_json to_json(const Davis7 &d)
 {
-    auto mean = [](const Sum &s) {
+    auto mean = [](const RgbSum &s) {
         return nlohmann::ordered_json{
             {"frames", s.count}, {"psnr", s.psnr / s.count}, {"ssim", s.ssim / s.count}};
     };
     return {{"middle", mean(d.middle)}, {"all_seven", mean(d.all)}};
 }
 
-/// The folder's own pictures, then those of each folder in it.
+/// The pictures of the folder itself, then those of each folder in it.
 static std::vector<std::vector<std::string>> find_sequences(const std::string &folder)
 {
     namespace fs = std::filesystem;
     if (!fs::is_directory(folder))
-        throw std::runtime_error("\"" + folder + "\" is no folder.");
+        throw std::runtime_error("\"" + folder +
+                                 "\" is not a folder; name a folder of picture sequences.");
     std::vector<std::string> folders;
     for (const fs::directory_entry &entry : fs::directory_iterator(folder))
         if (entry.is_directory())
@@ -121,16 +123,16 @@ int evaluate_davis7(const EvalOptions &options)
 {
     const std::vector<std::vector<std::string>> sequences = find_sequences(options.davis7);
     FilterOptions filter = options.filter;
-    filter.cuts = false; // the protocol wants seven made frames of every chunk
+    filter.cuts = false; // the protocol counts seven synthesized frames of every chunk
     Davis7 ours, blend;
     for (const std::vector<std::string> &pictures : sequences)
         for (size_t start = 0; start + chunk <= pictures.size(); start += chunk) {
             std::vector<Frame> truth;
             for (int i = 0; i < chunk; i++)
                 truth.push_back(read_square(pictures[start + i]));
-            const std::vector<Frame> given = {truth.front(), truth.back()};
-            add(make_by_filter(given, {3, 1}, chunk - 1, filter), truth, &ours);
-            add(make_by_blend(given, chunk - 1), truth, &blend);
+            const std::vector<Frame> references = {truth.front(), truth.back()};
+            add(synthesize_by_filter(references, {3, 1}, chunk - 1, filter), truth, &ours);
+            add(synthesize_by_blend(references, chunk - 1), truth, &blend);
         }
     if (!ours.all.count)
         throw std::runtime_error("\"" + options.davis7 + "\" has no sequence of " +
@@ -155,10 +157,7 @@ int evaluate_davis7(const EvalOptions &options)
                                        {"mardini", to_json(ours)},
                                        {"blend", to_json(blend)},
                                        {"not computed", {"FID", "FVD", "LPIPS"}}};
-        std::ofstream out(options.json);
-        out << root.dump(1) << "\n";
-        if (!out.flush())
-            throw std::runtime_error("\"" + options.json + "\" cannot be written.");
+        write_json(options.json, root);
     }
     return 0;
 }

@@ -1,24 +1,25 @@
-// Figures of a picture against the true one, and of a list of numbers against another.
-#include "eval/metrics.h"
+// Metrics of an 8-bit plane, by itself or against the true one.
+#include "eval/frame_metrics.h"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <vector>
 
 namespace mardini::eval {
 
-static const uint8_t *line(const Plane &plane, int y)
+static const uint8_t *line(const PlaneView &plane, int y)
 {
     return plane.data + y * plane.stride;
 }
 
-double mean_squared_error(const Plane &made, const Plane &truth)
+double mean_squared_error(const PlaneView &plane, const PlaneView &truth)
 {
     double sum = 0;
     for (int y = 0; y < truth.height; y++) {
-        const uint8_t *m = line(made, y), *t = line(truth, y);
+        const uint8_t *m = line(plane, y), *t = line(truth, y);
         int64_t row = 0;
         for (int x = 0; x < truth.width; x++)
             row += (m[x] - t[x]) * (m[x] - t[x]);
@@ -62,7 +63,7 @@ struct Moments {
     }
 };
 
-double ssim(const Plane &made, const Plane &truth)
+double ssim(const PlaneView &plane, const PlaneView &truth)
 {
     static const std::array<double, window> g = gaussian();
     const double c1 = (0.01 * 255) * (0.01 * 255), c2 = (0.03 * 255) * (0.03 * 255);
@@ -71,7 +72,7 @@ double ssim(const Plane &made, const Plane &truth)
     std::vector<Moments> filtered(static_cast<size_t>(truth.height) * w);
     std::vector<Moments> pixels(truth.width);
     for (int y = 0; y < truth.height; y++) {
-        const uint8_t *m = line(made, y), *t = line(truth, y);
+        const uint8_t *m = line(plane, y), *t = line(truth, y);
         for (int x = 0; x < truth.width; x++) {
             const double a = m[x], b = t[x];
             pixels[x] = {a, b, a * a, b * b, a * b};
@@ -96,61 +97,60 @@ double ssim(const Plane &made, const Plane &truth)
     return total / (static_cast<double>(w) * h);
 }
 
-double gradient(const Plane &plane)
+std::pair<double, double> mean_and_contrast(const PlaneView &plane)
+{
+    double sum = 0, squares = 0;
+    for (int y = 0; y < plane.height; y++) {
+        const uint8_t *row = line(plane, y);
+        for (int x = 0; x < plane.width; x++) {
+            const double code = row[x];
+            sum += code, squares += code * code;
+        }
+    }
+    const double n = static_cast<double>(plane.width) * plane.height, mean = sum / n;
+    return {mean, std::sqrt(std::max(0.0, squares / n - mean * mean))};
+}
+
+double gradient(const PlaneView &plane)
 {
     double sum = 0;
     for (int y = 1; y + 1 < plane.height; y++) {
-        const uint8_t *above = line(plane, y - 1), *here = line(plane, y),
+        const uint8_t *above = line(plane, y - 1), *row = line(plane, y),
                       *below = line(plane, y + 1);
         for (int x = 1; x + 1 < plane.width; x++) {
-            const int dx = here[x + 1] - here[x - 1], dy = below[x] - above[x];
+            const int dx = row[x + 1] - row[x - 1], dy = below[x] - above[x];
             sum += std::sqrt(static_cast<double>(dx * dx + dy * dy)) / 2;
         }
     }
     return sum / (static_cast<double>(plane.width - 2) * (plane.height - 2));
 }
 
-double temporal_error(const Plane &made0, const Plane &made1, const Plane &truth0,
-                      const Plane &truth1)
+double checkerboard(const PlaneView &plane)
+{
+    double sum = 0;
+    for (int y = 0; y + 1 < plane.height; y++) {
+        const uint8_t *row = line(plane, y), *below = line(plane, y + 1);
+        int64_t squares = 0;
+        for (int x = 0; x + 1 < plane.width; x++) {
+            const int pattern = row[x] - row[x + 1] - below[x] + below[x + 1];
+            squares += pattern * pattern;
+        }
+        sum += static_cast<double>(squares);
+    }
+    return std::sqrt(sum / (static_cast<double>(plane.width - 1) * (plane.height - 1))) / 4;
+}
+
+double temporal_error(const PlaneView &plane0, const PlaneView &plane1, const PlaneView &truth0,
+                      const PlaneView &truth1)
 {
     int64_t sum = 0;
     for (int y = 0; y < truth0.height; y++) {
-        const uint8_t *m0 = line(made0, y), *m1 = line(made1, y), *t0 = line(truth0, y),
+        const uint8_t *m0 = line(plane0, y), *m1 = line(plane1, y), *t0 = line(truth0, y),
                       *t1 = line(truth1, y);
         for (int x = 0; x < truth0.width; x++)
             sum += std::abs((m1[x] - m0[x]) - (t1[x] - t0[x]));
     }
     return static_cast<double>(sum) / (static_cast<double>(truth0.width) * truth0.height);
-}
-
-/// Rank of each value from 0, equal ones sharing the mean of theirs.
-static std::vector<double> ranks(const std::vector<double> &values)
-{
-    std::vector<size_t> order(values.size());
-    std::iota(order.begin(), order.end(), 0);
-    std::sort(order.begin(), order.end(),
-              [&](size_t a, size_t b) { return values[a] < values[b]; });
-    std::vector<double> out(values.size());
-    for (size_t first = 0, last; first < order.size(); first = last) {
-        for (last = first + 1; last < order.size() && values[order[last]] == values[order[first]];)
-            last++;
-        for (size_t i = first; i < last; i++)
-            out[order[i]] = (static_cast<double>(first) + static_cast<double>(last) - 1) / 2;
-    }
-    return out;
-}
-
-double rank_correlation(const std::vector<double> &a, const std::vector<double> &b)
-{
-    const std::vector<double> ra = ranks(a), rb = ranks(b);
-    const double mean = (static_cast<double>(a.size()) - 1) / 2;
-    double ab = 0, aa = 0, bb = 0;
-    for (size_t i = 0; i < a.size(); i++) {
-        ab += (ra[i] - mean) * (rb[i] - mean);
-        aa += (ra[i] - mean) * (ra[i] - mean);
-        bb += (rb[i] - mean) * (rb[i] - mean);
-    }
-    return aa > 0 && bb > 0 ? ab / std::sqrt(aa * bb) : std::numeric_limits<double>::quiet_NaN();
 }
 
 } // namespace mardini::eval

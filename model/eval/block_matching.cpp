@@ -1,5 +1,5 @@
 // Motion between two frames by block matching.
-#include "eval/motion.h"
+#include "eval/block_matching.h"
 
 #include <algorithm>
 #include <cmath>
@@ -10,21 +10,22 @@ namespace mardini::eval {
 
 static constexpr int reach = 24, margin = 4;
 
-const std::pair<int, int> &Blocks::at(int x, int y) const
+const std::pair<int, int> &BlockMotion::at(int x, int y) const
 {
     return vectors[static_cast<size_t>(std::min(y / side, height - 1)) * width +
                    std::min(x / side, width - 1)];
 }
 
-/// Sum of absolute differences of the block and `margin` around it, with a pixel's worth for each
-/// pixel of motion.
-static int difference(const Plane &a, const Plane &b, int x0, int y0, int dx, int dy, int best)
+/// Sum of absolute differences of the block and `margin` pixels around it, plus 2 a pixel of
+/// motion, so that flat blocks stand still. The sum stops once it reaches `best`.
+static int difference(const PlaneView &a, const PlaneView &b, int x0, int y0, int dx, int dy,
+                      int best)
 {
     int sum = 2 * (std::abs(dx) + std::abs(dy));
     for (int y = std::max(y0 - margin, 0);
-         y < std::min(y0 + Blocks::side + margin, b.height) && sum < best; y++) {
+         y < std::min(y0 + BlockMotion::side + margin, b.height) && sum < best; y++) {
         const int from = std::max(x0 - margin, 0),
-                  to = std::min(x0 + Blocks::side + margin, b.width);
+                  to = std::min(x0 + BlockMotion::side + margin, b.width);
         const uint8_t *p = b.data + y * b.stride,
                       *q = a.data + std::clamp(y - dy, 0, a.height - 1) * a.stride;
         if (from - dx >= 0 && to - dx <= a.width)
@@ -37,19 +38,20 @@ static int difference(const Plane &a, const Plane &b, int x0, int y0, int dx, in
     return sum;
 }
 
-Blocks match_blocks(const Plane &earlier, const Plane &later)
+BlockMotion match_blocks(const PlaneView &earlier, const PlaneView &later)
 {
-    Blocks out{
-        std::max(1, later.width / Blocks::side), std::max(1, later.height / Blocks::side), {}};
+    BlockMotion out{std::max(1, later.width / BlockMotion::side),
+                    std::max(1, later.height / BlockMotion::side),
+                    {}};
     for (int y = 0; y < out.height; y++) {
         for (int x = 0; x < out.width; x++) {
             std::pair<int, int> best{0, 0};
-            int least =
-                difference(earlier, later, x * Blocks::side, y * Blocks::side, 0, 0, INT32_MAX);
+            int least = difference(earlier, later, x * BlockMotion::side, y * BlockMotion::side, 0,
+                                   0, INT32_MAX);
             for (int dy = -reach; dy <= reach; dy++) {
                 for (int dx = -reach; dx <= reach; dx++) {
-                    const int d = difference(earlier, later, x * Blocks::side, y * Blocks::side, dx,
-                                             dy, least);
+                    const int d = difference(earlier, later, x * BlockMotion::side,
+                                             y * BlockMotion::side, dx, dy, least);
                     if (d < least)
                         least = d, best = {dx, dy};
                 }
@@ -60,22 +62,22 @@ Blocks match_blocks(const Plane &earlier, const Plane &later)
     return out;
 }
 
-double speed(const Blocks &blocks)
+double mean_speed(const BlockMotion &motion)
 {
     double sum = 0;
-    for (auto [x, y] : blocks.vectors)
+    for (auto [x, y] : motion.vectors)
         sum += std::hypot(x, y);
-    return sum / static_cast<double>(blocks.vectors.size());
+    return sum / static_cast<double>(motion.vectors.size());
 }
 
-Frame carry_on(const Frame &last, const Blocks &blocks, int steps)
+Frame extrapolate(const Frame &last, const BlockMotion &motion, int steps)
 {
-    Frame out = like(last);
-    const Plane from = plane_of(last, 0);
+    Frame out = frame_like(last);
+    const PlaneView from = plane_of(last, 0);
     std::vector<int> sum(static_cast<size_t>(from.width) * from.height), count(sum.size());
     for (int y = 0; y < from.height; y++) {
         for (int x = 0; x < from.width; x++) {
-            const auto [dx, dy] = blocks.at(x, y);
+            const auto [dx, dy] = motion.at(x, y);
             const int tx = x + steps * dx, ty = y + steps * dy;
             if (tx < 0 || ty < 0 || tx >= from.width || ty >= from.height)
                 continue;
