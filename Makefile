@@ -96,7 +96,7 @@ AV_OBJS := $(filter %/decode.o,$(TRAIN_OBJS)) $(EVAL_OBJS) $(TOOL_OBJS)
 # These libraries, and what they in turn need, as FFmpeg's own programs link them
 AV_LIBS := avfilter avformat avcodec postproc swscale swresample avutil
 AV_LINK = $(foreach l,$(AV_LIBS),$(shell ls $(FFMPEG)/lib$(l)/lib$(l).a 2>/dev/null)) \
-    $(foreach l,$(AV_LIBS),$(shell sed -n 's/^EXTRALIBS-$(l)=//p' $(FFMPEG)/ffbuild/config.mak))
+    $(foreach l,$(AV_LIBS),$(shell sed -n 's/^EXTRALIBS-$(l)=//p' $(FFMPEG)/ffbuild/config.mak 2>/dev/null))
 endif
 TESTS := $(TEST_OBJS:.o=)
 # These see the library as a caller does; the others are linked with all of it and LibTorch.

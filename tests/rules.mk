@@ -24,7 +24,7 @@ check: all $(TESTS) style
 	$(Q)$(run_tests) $(call folders,train/% eval/% filter/% api/% timeline/%) $(TOP)/tests/scripts/test_scripts \
 	    avx2 $(call folders,network/% paint/%)
 
-QUICK := $(call folders,timeline/% api/test_api filter/test_filter_control filter/test_filter_messages network/test_network paint/test_cpu train/test_train)
+QUICK := $(call folders,timeline/% api/test_api api/test_library filter/test_filter_control filter/test_filter_messages network/test_network paint/test_cpu train/test_train)
 check-quick: all $(QUICK) style
 	$(Q)TEST_ARGS='~[slow]' $(run_tests) $(QUICK) $(TOP)/tests/scripts/test_scripts
 
@@ -51,7 +51,7 @@ check-cuda: $(PAINT_TESTS) $(BENCH)
 
 # The library's own code under gcc's sanitizers, in a build of its own; LibTorch, FFmpeg, trainer and evaluation stay as
 # they are.
-ASAN_TESTS := timeline/test_timeline timeline/test_timeline_jobs api/test_api api/test_sizes network/test_network paint/test_cpu
+ASAN_TESTS := $(patsubst $(BUILD)/tests/%,%,$(filter-out %/test_soak,$(call folders,timeline/% api/% network/test_network paint/test_cpu)))
 # One command, so that 'make -n' makes the folder before it looks into it
 check-asan: all
 	+$(Q)mkdir -p $(BUILD)/asan && cp -p $(BUILD)/config.mak $(BUILD)/config.h $(BUILD)/flags $(BUILD)/asan/ && \

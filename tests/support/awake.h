@@ -1,10 +1,10 @@
-// A network for tests that need no training.
+// An untrained network for tests.
 #ifndef TESTS_AWAKE_H
 #define TESTS_AWAKE_H
 
 #include "network/network.h"
 
-/// Its zero-initialised parts are woken, so that every path matters; the same on every call.
+/// Noise is added to every parameter, so that no path is zero; the same weights on every call.
 inline mardini::Network awake(const std::string &name = "nano")
 {
     torch::manual_seed(7);

@@ -34,7 +34,7 @@ inline auto Contains(const std::string &part)
 #include <catch2/catch.hpp>
 #endif
 
-/// Counts the running test case as skipped and says why; tests/main.cpp.
+/// Counts the running test case as skipped and prints why; defined in support/main.cpp.
 void skipped(const std::string &why);
 
 #define SKIP_TEST(why)                                                                             \

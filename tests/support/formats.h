@@ -1,4 +1,4 @@
-// Layouts of frames that the processor's loops and the card's kernels are tried with.
+// Frame layouts that every painter is tested with.
 #ifndef TESTS_FORMATS_H
 #define TESTS_FORMATS_H
 
