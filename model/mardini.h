@@ -115,7 +115,7 @@ enum MardiniDetect {
     MARDINI_DETECT_FREEZES = 4, ///< more consecutive repeats
 };
 
-/** Fields that are marked with a mode are ignored in all others. */
+/** A field whose comment starts with modes is ignored in all others. */
 typedef struct MardiniTimelineSettings {
     int mode;                   ///< MardiniMode; default MARDINI_MODE_FPS
     MardiniRational rate;       ///< FPS, ANIMATE: output frames a second; SLOWMO: factor, 1 or

@@ -51,7 +51,7 @@ bool ends_with(const std::string &name, const std::string &ending)
            name.compare(name.size() - ending.size(), ending.size(), ending) == 0;
 }
 
-/// Where presets are looked for, in this order.
+/// Folders that may hold presets, in the order of the search.
 std::vector<std::string> model_folders()
 {
     std::vector<std::string> folders;

@@ -22,9 +22,9 @@ AnimateTimeline::AnimateTimeline(const MardiniTimelineSettings &settings)
     if (total_ < 2 || total_ > TERM_MAX)
         throw Error(EINVAL, text("%" PRId64 " frames of one: 2 or more are wanted", total_));
     if (anchor_ < 0 || anchor_ >= total_)
-        throw Error(EINVAL,
-                    text("anchor is %" PRId64 "; output frames 0 to %" PRId64 " are possible",
-                         anchor_, total_ - 1));
+        throw Error(EINVAL, text("the given frame is to be output frame %" PRId64 "; 0 to %" PRId64
+                                 " are there",
+                                 anchor_, total_ - 1));
     slot_ticks_ = set_common_time_base({rate_.den, rate_.num});
 }
 

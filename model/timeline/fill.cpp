@@ -67,11 +67,12 @@ FillTimeline::FillTimeline(const MardiniTimelineSettings &settings)
     if (settings.named)
         named_ = parse_ranges(settings.named);
     if (named_.empty() && !detect_)
-        throw Error(EINVAL, "nothing is to be filled: name frames, or say what to look for");
+        throw Error(EINVAL,
+                    "nothing is to be filled: name frames, or detect gaps, repeats or freezes");
     if (detects(MARDINI_DETECT_GAPS) && !has_frame_rate()) {
         detect_ &= ~MARDINI_DETECT_GAPS;
         log(MARDINI_LOG_WARNING,
-            "the input tells no frame rate: gaps between its time stamps are not looked for");
+            "the input has no frame rate: gaps between its time stamps are not detected");
     }
 }
 

@@ -48,7 +48,7 @@ private:
     bool next_is_left_ = false; ///< the next frame is not masked, nor a gap before it filled
 
     std::deque<Frame> frames_;       ///< from the next slot's on
-    std::vector<TimelineFrame> run_; ///< consecutive repeats that may turn out to be a freeze
+    std::vector<TimelineFrame> run_; ///< consecutive repeats, too few for a freeze so far
     int64_t run_length_ = 0;         ///< with those that have left run_
     bool warned_break_ = false;
 };

@@ -81,7 +81,7 @@ protected:
     // References
     void add_reference(const TimelineFrame &frame);
     void drop_references(size_t count); ///< the first ones
-    /// Describe what a synthesized slot is made from; references[before] is slot->before.
+    /// Set the references of a synthesized slot; references[before] becomes slot->before.
     void set_references(MardiniSlot *slot, const std::vector<TimelineFrame> &references,
                         size_t before) const;
     /// The only reference, at `position` of the window.

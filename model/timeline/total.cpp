@@ -29,7 +29,8 @@ bool TotalTimeline::accepts_frame() const
 {
     if (frames_.size() == MARDINI_TOTAL_GIVEN_MAX)
         throw Error(EINVAL, text("a total of %" PRId64
-                                 " frames is made from at most %d given ones, and more came; "
+                                 " frames is synthesized from at most %d input frames, and more "
+                                 "came; "
                                  "use a factor",
                                  total_, MARDINI_TOTAL_GIVEN_MAX));
     return true;

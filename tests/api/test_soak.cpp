@@ -11,7 +11,7 @@ using namespace ffmpeg;
 
 namespace {
 
-/// The most that a child has held so far, in MB: call with the smaller job first.
+/// Largest resident size of any child process so far, MB. Run the smaller job first.
 double peak()
 {
     rusage usage;
@@ -42,7 +42,7 @@ TEST_CASE("10,000 frames take no more memory than 500", "[.][slow]")
 
 TEST_CASE("200 graphs opened and closed in one process take no more memory than 20", "[.][slow]")
 {
-    // Pictures whose size changes at every other one: ffmpeg builds its graph anew each time.
+    // ffmpeg builds a new graph whenever the size of the pictures changes.
     const std::string folder = scratch("graphs");
     const auto run = [&](int graphs) {
         const std::string make =

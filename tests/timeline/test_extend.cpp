@@ -59,28 +59,28 @@ TEST_CASE("extend: the references of a window are the frames of the one before")
             std::vector<int64_t> known; // nearest to the extension last
             for (int64_t f = 0; f < 20; f++)
                 known.push_back(side == MARDINI_SIDE_AFTER ? f : 19 - f);
-            std::vector<MardiniSlot> made;
+            std::vector<MardiniSlot> synthesized;
             for (const MardiniSlot &slot : run(job).slots)
                 if (slot.kind == MARDINI_SLOT_MADE || slot.kind == MARDINI_SLOT_AHEAD)
-                    made.push_back(slot);
+                    synthesized.push_back(slot);
             INFO("context " << context << ", side " << side);
-            REQUIRE(made.size() == 40);
-            for (size_t at = 0; at < made.size();) {
-                const size_t size =
-                    std::min<size_t>(static_cast<size_t>(MARDINI_WINDOW - c), made.size() - at);
+            REQUIRE(synthesized.size() == 40);
+            for (size_t at = 0; at < synthesized.size();) {
+                const size_t size = std::min<size_t>(static_cast<size_t>(MARDINI_WINDOW - c),
+                                                     synthesized.size() - at);
                 std::vector<int64_t> references(known.end() - c, known.end());
                 if (side == MARDINI_SIDE_BEFORE)
                     std::reverse(references.begin(), references.end());
                 for (size_t k = at; k < at + size; k++) {
-                    const MardiniSlot &s = made[k];
+                    const MardiniSlot &s = synthesized[k];
                     REQUIRE(std::vector<int64_t>(s.references, s.references + s.num_references) ==
                             references);
                     REQUIRE((side == MARDINI_SIDE_AFTER ? s.position > 1 : s.position < 0));
-                    REQUIRE((k == at || s.position > made[k - 1].position));
+                    REQUIRE((k == at || s.position > synthesized[k - 1].position));
                 }
                 for (size_t k = 0; k < size; k++)
                     known.push_back(
-                        made[side == MARDINI_SIDE_AFTER ? at + k : at + size - 1 - k].keep);
+                        synthesized[side == MARDINI_SIDE_AFTER ? at + k : at + size - 1 - k].keep);
                 at += size;
             }
         }
