@@ -42,8 +42,9 @@ constexpr int head_logits = packed_channels,
               head_uncertainty = head_logits + num_candidates * luma_channels,
               num_head_outputs = head_uncertainty + 1;
 
-/// Packed rows beyond a band that take part: three 3x3 convolutions and one row of interpolation.
-constexpr int head_halo = 4;
+/// Packed rows beyond a band that take part: three 3x3 convolutions, one row of interpolation of
+/// the logits and one of the fields.
+constexpr int head_halo = 5;
 
 // ---- confidence and masks ---------------------------------------------------------------
 

@@ -7,8 +7,8 @@
 namespace mardini {
 
 /// In the order of Stage.
-static const char *const names[] = {"load",   "encoder", "compare", "match", "planner",
-                                    "refine", "denoise", "sample",  "head",  "store"};
+static const char *const names[] = {"load",    "encoder", "compare", "match", "planner", "refine",
+                                    "denoise", "align",   "sample",  "head",  "store"};
 
 void Profile::Timer::stop()
 {

@@ -8,9 +8,21 @@
 
 namespace mardini {
 
-/// Stages of the engine in the order of the data. A call of refine or denoise is one synthesized
-/// frame, of encoder one given frame, of match one pair, of planner one window.
-enum class Stage { Load, Encoder, Compare, Match, Planner, Refine, Denoise, Sample, Head, Store };
+/// Stages of the engine in the order of the data. A call of refine, denoise or align is one
+/// synthesized frame, of encoder one given frame, of match one pair, of planner one window.
+enum class Stage {
+    Load,
+    Encoder,
+    Compare,
+    Match,
+    Planner,
+    Refine,
+    Denoise,
+    Align,
+    Sample,
+    Head,
+    Store
+};
 
 class Profile {
 public:

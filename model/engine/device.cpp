@@ -45,12 +45,15 @@ torch::Device choose_device(const MardiniSettings &settings, const MardiniFormat
 
 static std::unique_ptr<Painter> make_cuda_painter(const torch::Device &device,
                                                   const MardiniSettings &settings,
-                                                  const Geometry &geometry, Profile &profile,
+                                                  const Geometry &geometry,
+                                                  const PaintTraits &traits, Profile &profile,
                                                   const Say &say)
 {
-    std::string why;
-    if (auto painter = open_cuda_painter(geometry, device, settings.cuda_context,
-                                         settings.cuda_stream, &why)) {
+    std::string why = "they do not align frames or restore detail yet";
+    const bool can = !traits.aligns && !traits.restores_detail;
+    if (auto painter = can ? open_cuda_painter(geometry, device, settings.cuda_context,
+                                               settings.cuda_stream, &why)
+                           : nullptr) {
         if (painter->copies_frames())
             say(MARDINI_LOG_VERBOSE,
                 "The frames' CUDA context is not the device's primary one, so they are copied on "
@@ -68,12 +71,12 @@ static std::unique_ptr<Painter> make_cuda_painter(const torch::Device &device,
 }
 
 std::unique_ptr<Painter> make_painter(const torch::Device &device, const MardiniSettings &settings,
-                                      const Geometry &geometry, int64_t hidden_channels,
+                                      const Geometry &geometry, const PaintTraits &traits,
                                       Profile &profile, const Say &say)
 {
     std::unique_ptr<Painter> painter =
-        device.is_cuda() ? make_cuda_painter(device, settings, geometry, profile, say)
-                         : std::make_unique<CpuPainter>(geometry, hidden_channels, profile);
+        device.is_cuda() ? make_cuda_painter(device, settings, geometry, traits, profile, say)
+                         : std::make_unique<CpuPainter>(geometry, traits, profile);
     painter->warn = [say](const std::string &line) { say(MARDINI_LOG_WARNING, line); };
     return painter;
 }

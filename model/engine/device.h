@@ -20,7 +20,7 @@ torch::Device choose_device(const MardiniSettings &settings, const MardiniFormat
 /// The painter for `device`: our kernels on a CUDA device, or LibTorch's operations in their stead.
 /// Throws Error(ENOSYS) if frames on a CUDA device cannot be read there.
 std::unique_ptr<Painter> make_painter(const torch::Device &device, const MardiniSettings &settings,
-                                      const Geometry &geometry, int64_t hidden_channels,
+                                      const Geometry &geometry, const PaintTraits &traits,
                                       Profile &profile, const Say &say);
 
 } // namespace mardini

@@ -24,8 +24,10 @@ Engine::Engine(const MardiniSettings &settings, const char *checkpoint, const Ma
     device_ = choose_device(settings, format);
     load(checkpoint);
     painter_ =
-        make_painter(device_, settings, geometry_, network_->generator->hidden_channels(), profile_,
-                     [this](int level, const std::string &line) { say(level, line); });
+        make_painter(device_, settings, geometry_,
+                     {network_->generator->hidden_channels(), network_->generator->aligns(),
+                      network_->detail > 0},
+                     profile_, [this](int level, const std::string &line) { say(level, line); });
     use_precision(settings.precision);
     limit_memory(settings.memory);
     references_ = std::make_unique<ReferenceStore>(network_, *painter_, profile_);
@@ -67,9 +69,6 @@ void Engine::load(const char *checkpoint)
 {
     network_ = load_network(checkpoint);
     network_->to(device_);
-    if (network_->generator->aligns() || network_->config().generator.logits != luma_channels)
-        throw Error(ENOSYS, std::string("The network of \"") + checkpoint +
-                                "\" aligns frames, which this build does not paint yet.");
     can_sample_ = steps_ != 0 && network_->denoiser && network_->denoiser->is_trained();
     if (steps_ > 0 && !can_sample_)
         throw Error(ENOSYS, "steps=" + std::to_string(steps_) + " was asked for, but \"" +
@@ -233,9 +232,10 @@ Tensor Engine::sample_residual(const PlannedFrame &frame, const Refined &refined
     } else {
         Output o;
         o.refined = refined;
-        o.motion = refined.half;
         o.pairs = frame.pair;
-        network_->finish(o, before, references_->motion_input(frame.after));
+        const Tensor &after = references_->motion_input(frame.after);
+        o.motion = network_->aligned(refined, before, after, frame.pair);
+        network_->finish(o, before, after);
         bridge = o.bridge();
     }
     const Tensor from = displacements(refined.half, frame.pair).first;
@@ -261,8 +261,13 @@ PaintJob Engine::paint_job(const PlannedFrame &frame, const Refined &refined)
         };
     } else {
         job.residual_gate = residual_gate(frame.distance_before, frame.distance_after);
-        job.head = [this](const Tensor &x) { return network_->generator->head(x); };
+        job.head = [this](const Tensor &x) { return network_->generator->pixel_head(x); };
+        job.detail = static_cast<float>(network_->detail);
     }
+    if (network_->generator->aligns() && frame.distance_before < 0 && frame.distance_after > 0)
+        job.trust = [this, hidden = refined.hidden](const Alignment &a, const Tensor &visibility) {
+            return network_->generator->trust(hidden, a, visibility);
+        };
     return job;
 }
 

@@ -120,6 +120,17 @@ Tensor GeneratorImpl::head(const Tensor &inputs)
     return head3(act(head2(act(head1(inputs)))));
 }
 
+Tensor GeneratorImpl::pixel_head(const Tensor &inputs)
+{
+    Tensor x = head(inputs);
+    if (config_.logits == luma_channels)
+        return x;
+    const Tensor logits = x.slice(1, head_logits, head_logits + num_candidates);
+    return at::cat({x.slice(1, 0, head_logits), at::pixel_unshuffle(double_size(logits), 2),
+                    x.slice(1, head_logits + num_candidates)},
+                   1);
+}
+
 Finish GeneratorImpl::finish(const Tensor &composite, const Tensor &difference, const Tensor &still,
                              const Tensor &hidden)
 {

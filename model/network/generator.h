@@ -55,6 +55,10 @@ struct GeneratorImpl : torch::nn::Module {
     /// side by side.
     Tensor head(const Tensor &inputs);
 
+    /// The same with the logits of each luma pixel: (N,num_head_outputs,h,w), whatever the network
+    /// has.
+    Tensor pixel_head(const Tensor &inputs);
+
     torch::nn::Conv2d in8{nullptr}, delta8{nullptr}, up8{nullptr}, in4{nullptr}, delta4{nullptr},
         up4{nullptr}, trust1{nullptr}, trust2{nullptr}, head1{nullptr}, head2{nullptr},
         head3{nullptr};

@@ -2,6 +2,7 @@
 #include "paint/cpu.h"
 
 #include "frame/pack.h"
+#include "simd/detail.h"
 #include "simd/dispatch.h"
 
 #include <ATen/Parallel.h>
@@ -46,11 +47,14 @@ struct Band {
     float prior[2], gate, fade, middle;
     int64_t input_channels;
     bool bf16, has_sampled, single_reference;
+    float detail;
+    const float *energy[2]; ///< (h,w) of both reference frames, where detail is restored
     void *input;
     const void *output;
     // Rows -1 .. rows of fields, -4 .. rows + 3 of differences; the first float of a row's margin
     // comes first.
     std::vector<float> fields, differences, hidden, samples, logits, changes, mask, sampled;
+    std::vector<float> composed, restored, wanted; // where detail is restored
 
     static constexpr int64_t margin = 16;
 
@@ -71,6 +75,9 @@ struct Band {
     float *change(int64_t row) const { return at(changes, row, 6); }
     float *mask_row(int64_t row) const { return at(mask, row, 1); }
     float *sampled_row(int64_t row) const { return has_sampled ? at(sampled, row, 6) : nullptr; }
+    float *composed_row(int64_t row) const { return at(composed, row, luma_channels); }
+    float *restored_row(int64_t row) const { return at(restored, row, luma_channels); }
+    float *wanted_row(int64_t row) const { return at(wanted, row, 1); }
 };
 
 /// Where a packed row's codes go before they are cut to the picture: two lines of luma, Cb, Cr.
@@ -93,6 +100,8 @@ struct Kernel {
     void (*find_mask)(const float *const rows[9], int64_t w, float *tmp, float *out);
     void (*sample_row)(const Band &band, int64_t row);
     double (*apply_head)(const Band &band, int64_t row);
+    void (*compose_row)(const Band &band, int64_t row);
+    void (*add_detail)(const Band &band, int64_t row);
     void (*store_row)(const Band &band, int64_t row, const Lines &lines);
     void (*plane_row)(const PlaneLine &line, uint8_t *out);
 };
@@ -168,6 +177,9 @@ static Band make_band(const Geometry &g, const PaintJob &p, const Pixels &before
     b.bf16 = p.head_type == torch::kBFloat16;
     b.has_sampled = p.sampled_residual.defined();
     b.single_reference = p.single_reference;
+    b.detail = p.detail;
+    b.energy[0] = before.energy.data();
+    b.energy[1] = after.energy.data();
     TORCH_CHECK(b.input_channels <= max_input, "The output head takes ", b.input_channels,
                 " channels; at most ", max_input, " are possible.");
     auto buffer = [&](std::vector<float> &v, int64_t rows, int64_t channels) {
@@ -182,6 +194,11 @@ static Band make_band(const Geometry &g, const PaintJob &p, const Pixels &before
     buffer(b.mask, most_rows, 1);
     if (b.has_sampled)
         buffer(b.sampled, most_rows, 6);
+    if (b.detail > 0) {
+        buffer(b.composed, most_rows, luma_channels);
+        buffer(b.restored, most_rows, luma_channels);
+        buffer(b.wanted, most_rows, 1);
+    }
     return b;
 }
 
@@ -221,6 +238,56 @@ static void sample_band(Band &b, const Source &fields, const Source &hidden, con
             kernel().sample_row(b, row);
         }
     });
+}
+
+/// Restore detail in packed rows [first, first + count) of the frame: their change takes it up.
+static void restore_band(const Band &b, int64_t first, int64_t count)
+{
+    at::parallel_for(0, b.rows, 4, [&](int64_t from, int64_t to) {
+        for (int64_t row = from; row < to; row++)
+            kernel().compose_row(b, row);
+    });
+    auto rows_of = [&](float *row, int64_t channels) {
+        return PackedRows<const float>{row, b.begin, channels * b.pitch, b.pitch};
+    };
+    const DetailJob job{b.h,
+                        b.w,
+                        rows_of(b.composed_row(0), luma_channels),
+                        rows_of(b.sample(0), 12),
+                        rows_of(b.sample(0) + luma_channels * b.pitch, 12),
+                        rows_of(b.wanted_row(0), 1),
+                        b.detail,
+                        {b.restored_row(0), b.begin, luma_channels * b.pitch, b.pitch}};
+    at::parallel_for(first, first + count, 16,
+                     [&](int64_t from, int64_t to) { restore_detail(job, from, to); });
+    at::parallel_for(first - b.begin, first - b.begin + count, 16, [&](int64_t from, int64_t to) {
+        for (int64_t row = from; row < to; row++)
+            kernel().add_detail(b, row);
+    });
+}
+
+/// The displacement fields at the size of the packed frame, aligned. (1,9,h,w) float32
+static Tensor aligned_fields(const Geometry &g, const PaintJob &p, const Pixels &before,
+                             const Pixels &after)
+{
+    const int64_t h = g.height / 2, w = g.width / 2;
+    Tensor fields =
+        resize(displacement_fields(p, g.reduction).to(torch::kFloat32), h, w).contiguous();
+    const Tensor visibility = fields.slice(1, 4, 4 + num_candidates);
+    const float prior[] = {prior_logit(p.distance_before), prior_logit(p.distance_after)};
+    const Tensor seen = at::empty({h, w}, fields.options());
+    both_see(visibility.data_ptr<float>(), prior, h * w, seen.data_ptr<float>());
+    const Alignment a{at::empty({1, 2, h, w}, fields.options()),
+                      at::empty({1, 1, h / 2, w / 2}, fields.options()),
+                      at::empty({1, 1, h / 2, w / 2}, fields.options())};
+    const float *data = fields.data_ptr<float>();
+    align_frame({&before.pyramid, &after.pyramid, data, data + 2 * h * w, seen.data_ptr<float>(),
+                 p.distance_before, p.distance_after, a.correction.data_ptr<float>(),
+                 a.residual_before.data_ptr<float>(), a.residual_after.data_ptr<float>()});
+    const Tensor trusted = resize(p.trust(a, visibility), h, w) * a.correction;
+    fields.slice(1, 0, 2).add_(trusted, p.distance_before);
+    fields.slice(1, 2, 4).add_(trusted, p.distance_after);
+    return fields;
 }
 
 // ---- planes that the packed frame does not hold ------------------------------------
@@ -383,23 +450,31 @@ static void store_packed_rows(const Geometry &g, const Band &b, int64_t first, i
     });
 }
 
-static int64_t bytes_of_row(int64_t w, int64_t hidden_channels)
+static int64_t bytes_of_row(int64_t w, const PaintTraits &traits)
 {
-    return w * (4 * (num_fields + 12 + 16 + 6 + 2 + hidden_channels) + 128);
+    const int64_t detail = traits.restores_detail ? 2 * luma_channels + 1 : 0;
+    return w * (4 * (num_fields + 12 + 16 + 6 + 2 + detail + traits.hidden_channels) + 128);
 }
 
-static int64_t rows_of_band(int64_t w, int64_t hidden_channels, int64_t bytes)
+/// Packed rows beyond a band that are composed with it.
+static int64_t halo(const PaintTraits &traits)
 {
-    const int64_t rows = (bytes ? bytes : cache_bytes) / bytes_of_row(w, hidden_channels) / 4 * 4;
+    return head_halo + (traits.restores_detail ? detail_halo : 0);
+}
+
+static int64_t rows_of_band(int64_t w, const PaintTraits &traits, int64_t bytes)
+{
+    const int64_t rows = (bytes ? bytes : cache_bytes) / bytes_of_row(w, traits) / 4 * 4;
     return std::clamp<int64_t>(rows, bytes ? 4 : 32, 256);
 }
 
-int64_t bytes_of_bands(const Geometry &g, int64_t hidden_channels, int64_t bytes)
+int64_t bytes_of_bands(const Geometry &g, const PaintTraits &traits, int64_t bytes)
 {
     const int64_t w = g.width / 2,
-                  rows = std::min(rows_of_band(w, hidden_channels, bytes) + 2 * head_halo,
-                                  g.height / 2);
-    return rows * bytes_of_row(w, hidden_channels);
+                  rows = std::min(rows_of_band(w, traits, bytes) + 2 * halo(traits), g.height / 2);
+    // Alignment is of the whole frame: fields, sums and corrections.
+    const int64_t alignment = traits.aligns ? 4 * 24 * (g.height / 2) * w : 0;
+    return rows * bytes_of_row(w, traits) + alignment;
 }
 
 float paint(const Geometry &g, const PaintJob &p, const Pixels &before, const Pixels &after,
@@ -409,18 +484,23 @@ float paint(const Geometry &g, const PaintJob &p, const Pixels &before, const Pi
     // Whole lines of 4:1:0's chroma, which take two packed rows each.
     const int64_t unit = g.format.log2_chroma_height == 2 ? 2 : 1;
     const int64_t shown = (g.format.height + 1) / 2, visible = (shown + unit - 1) / unit * unit;
-    const int64_t band_rows = rows_of_band(w, p.hidden.size(1), band_bytes);
+    const PaintTraits traits{p.hidden.size(1), p.trust != nullptr, p.detail > 0};
+    const int64_t band_rows = rows_of_band(w, traits, band_bytes);
     const bool whole = packed_is_whole(g.format);
-    Band b = make_band(g, p, before, after, std::min(band_rows + 2 * head_halo, h));
-    const Source fields(displacement_fields(p, g.reduction), h, w), hidden(p.hidden, h, w);
+    Band b = make_band(g, p, before, after, std::min(band_rows + 2 * halo(traits), h));
+    Profile::Timer align_timer(profile, Stage::Align);
+    const Source fields(
+        p.trust ? aligned_fields(g, p, before, after) : displacement_fields(p, g.reduction), h, w);
+    align_timer.stop();
+    const Source hidden(p.hidden, h, w);
     std::unique_ptr<Source> sampled;
     if (p.sampled_residual.defined())
         sampled = std::make_unique<Source>(p.sampled_residual, h, w);
     double total = 0;
     for (int64_t start = 0; start < visible; start += band_rows) {
         const int64_t end = std::min(start + band_rows, visible), count = end - start;
-        b.begin = std::max<int64_t>(start - head_halo, 0);
-        b.rows = std::min(end + head_halo, h) - b.begin;
+        b.begin = std::max<int64_t>(start - halo(traits), 0);
+        b.rows = std::min(end + halo(traits), h) - b.begin;
         Profile::Timer sample_timer(profile, Stage::Sample);
         Tensor input = at::empty({1, b.input_channels, b.rows, w},
                                  torch::TensorOptions(p.head_type), at::MemoryFormat::ChannelsLast);
@@ -441,6 +521,8 @@ float paint(const Geometry &g, const PaintJob &p, const Pixels &before, const Pi
         });
         for (int64_t y = start; y < std::min(end, shown); y++)
             total += confidence[y - b.begin];
+        if (p.detail > 0)
+            restore_band(b, start, count);
         if (whole)
             store_packed_rows(g, b, start, count, out);
         for (int plane = whole ? g.num_planes - g.format.alpha : 0; plane < g.num_planes; plane++)

@@ -11,7 +11,7 @@
 namespace mardini {
 
 /// Bytes that paint() takes for its bands if told `band_bytes`, whose least is a few rows.
-int64_t bytes_of_bands(const Geometry &geometry, int64_t hidden_channels, int64_t band_bytes);
+int64_t bytes_of_bands(const Geometry &geometry, const PaintTraits &traits, int64_t band_bytes);
 
 /// Synthesize one frame on the processor.
 /// @param before, after  of the job's reference frames

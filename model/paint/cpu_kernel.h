@@ -240,6 +240,73 @@ static double apply_head(const Band &b, int64_t row)
     return total;
 }
 
+/// A plane of floats, h x w, at real positions, bilinear, its border repeated.
+INLINE vf bilinear(const float *plane, int64_t h, int64_t w, vf x, vf y)
+{
+    x = lowest(highest(x, vf{}), all(static_cast<float>(w - 1)));
+    y = lowest(highest(y, vf{}), all(static_cast<float>(h - 1)));
+    const vi column = __builtin_convertvector(lowest(x, all(static_cast<float>(w - 2))), vi),
+             row = __builtin_convertvector(lowest(y, all(static_cast<float>(h - 2))), vi);
+    const vf right = x - as_float(column), down = y - as_float(row);
+    const vi at = (row * static_cast<int32_t>(w) + column) * 4;
+    const uint8_t *from = reinterpret_cast<const uint8_t *>(plane);
+    auto line = [&](const uint8_t *p) {
+        const vf left = (vf)GATHER(p, at);
+        return left + right * ((vf)GATHER(p + 4, at) - left);
+    };
+    const vf above = line(from);
+    return above + down * (line(from + 4 * w) - above);
+}
+
+/// Luma of packed row `row` with its change, and the fine energy of what it is composed of.
+INLINE void compose_row(const Band &b, int64_t row, Kind kind)
+{
+    const int64_t y = b.begin + row, pitch = b.pitch;
+    const float *samples = b.sample(row), *logits = b.logit(row), *change = b.change(row),
+                *field = b.field(row);
+    float *composed = b.composed_row(row), *wanted = b.wanted_row(row);
+    for (int64_t x = 0; x < b.w; x += LANES) {
+        vf still_a[6], still_b[6], coarse[4] = {};
+        load_packed(*b.packed[0], y, x, kind, still_a);
+        load_packed(*b.packed[1], y, x, kind, still_b);
+        for (int s = 0; s < 4; s++) {
+            vf l[4];
+            for (int k = 0; k < 4; k++) {
+                l[k] = load(logits + (4 * k + s) * pitch + x);
+                coarse[k] += 0.25f * l[k];
+            }
+            softmax(l);
+            store(composed + s * pitch + x, l[0] * load(samples + s * pitch + x) +
+                                                l[1] * load(samples + (4 + s) * pitch + x) +
+                                                l[2] * still_a[s] + l[3] * still_b[s] +
+                                                load(change + s * pitch + x));
+        }
+        softmax(coarse);
+        const vf column = lanes() + static_cast<float>(x);
+        const float line = static_cast<float>(y);
+        auto energy = [&](int frame) {
+            const float *f = field + 2 * frame * pitch + x;
+            return bilinear(b.energy[frame], b.h, b.w, column + 0.5f * load(f),
+                            line + 0.5f * load(f + pitch));
+        };
+        store(wanted + x, coarse[0] * energy(0) + coarse[1] * energy(1) +
+                              coarse[2] * load(b.energy[0] + y * b.w + x) +
+                              coarse[3] * load(b.energy[1] + y * b.w + x));
+    }
+}
+
+/// What restore_detail() made of packed row `row`, as a change of it.
+static void add_detail(const Band &b, int64_t row)
+{
+    for (int c = 0; c < luma_channels; c++) {
+        float *change = b.change(row) + c * b.pitch;
+        const float *composed = b.composed_row(row) + c * b.pitch,
+                    *restored = b.restored_row(row) + c * b.pitch;
+        for (int64_t x = 0; x < b.w; x += LANES)
+            store(change + x, load(change + x) + (load(restored + x) - load(composed + x)));
+    }
+}
+
 /// Weigh the kept samples of packed row `row` and round: two lines of luma, one of each chroma.
 INLINE void store_row(const Band &b, int64_t row, const Lines &lines, Kind kind)
 {
@@ -320,6 +387,18 @@ static void difference_any(const Band &b, int64_t y, float *out)
     }
 }
 
+static void compose_any(const Band &b, int64_t row)
+{
+    switch (b.kind) {
+    case Kind::U8:
+        return compose_row(b, row, Kind::U8);
+    case Kind::U16:
+        return compose_row(b, row, Kind::U16);
+    case Kind::F32:
+        return compose_row(b, row, Kind::F32);
+    }
+}
+
 static void sample_any(const Band &b, int64_t row)
 {
     switch (b.kind) {
@@ -348,5 +427,5 @@ static void plane_any(const PlaneLine &p, uint8_t *out)
         plane_row(p, out, Kind::U8);
 }
 
-static const Kernel kernel = {mix_rows,   resize_row, difference_any, find_mask,
-                              sample_any, apply_head, store_any,      plane_any};
+static const Kernel kernel = {mix_rows,   resize_row,  difference_any, find_mask, sample_any,
+                              apply_head, compose_any, add_detail,     store_any, plane_any};

@@ -9,8 +9,8 @@
 
 namespace mardini {
 
-CpuPainter::CpuPainter(const Geometry &geometry, int64_t hidden_channels, Profile &profile)
-    : geometry_(geometry), hidden_channels_(hidden_channels), profile_(profile)
+CpuPainter::CpuPainter(const Geometry &geometry, const PaintTraits &traits, Profile &profile)
+    : geometry_(geometry), traits_(traits), profile_(profile)
 {
 }
 
@@ -35,7 +35,7 @@ void CpuPainter::retain(const std::vector<int64_t> &ids)
         if (std::find(ids.begin(), ids.end(), id) == ids.end())
             reference.pixels = Pixels();
         else if (reference.pixels.packed.empty())
-            reference.pixels = take_pixels(geometry_, reference.frame);
+            reference.pixels = take_pixels(geometry_, reference.frame, traits_);
 }
 
 void CpuPainter::paint(const PaintJob &job, const MardiniFrame &out, float *confidence)
@@ -69,17 +69,17 @@ bool CpuPainter::multiplies_bf16() const
 
 int64_t CpuPainter::bytes_of_reference() const
 {
-    return bytes_of_pixels(geometry_);
+    return bytes_of_pixels(geometry_, traits_);
 }
 
 int64_t CpuPainter::bytes_of_bands() const
 {
-    return mardini::bytes_of_bands(geometry_, hidden_channels_, band_bytes_);
+    return mardini::bytes_of_bands(geometry_, traits_, band_bytes_);
 }
 
 int64_t CpuPainter::bytes_of_smallest_bands() const
 {
-    return mardini::bytes_of_bands(geometry_, hidden_channels_, 1);
+    return mardini::bytes_of_bands(geometry_, traits_, 1);
 }
 
 bool CpuPainter::shrink_bands()

@@ -11,8 +11,7 @@ namespace mardini {
 
 class CpuPainter : public Painter {
 public:
-    /// @param hidden_channels  of PaintJob::hidden: the size of a band follows from them
-    CpuPainter(const Geometry &geometry, int64_t hidden_channels, Profile &profile);
+    CpuPainter(const Geometry &geometry, const PaintTraits &traits, Profile &profile);
 
     void add(int64_t id, const MardiniFrame &frame) override;
     void drop(int64_t id) override;
@@ -34,7 +33,7 @@ private:
     };
 
     const Geometry geometry_;
-    const int64_t hidden_channels_;
+    const PaintTraits traits_;
     Profile &profile_;
     std::map<int64_t, Reference> references_;
     std::atomic<int64_t> band_bytes_ = 0; ///< of cpu.h's paint()

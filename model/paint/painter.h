@@ -26,6 +26,10 @@ struct PaintJob {
     /// GeneratorImpl::head().
     std::function<Tensor(const Tensor &)> head;
     torch::Dtype head_type; ///< of its input: float32 or bfloat16
+    /// How far to trust an alignment, as GeneratorImpl::trust() of these hidden features; empty:
+    /// the motion is not aligned. `visibility` (1,4,h,w) at the size of the packed frame.
+    std::function<Tensor(const Alignment &alignment, const Tensor &visibility)> trust;
+    float detail = 0; ///< strength at which detail is restored, 0 to 1
     /// Both reference frames are the same one: their equality does not tell what stands still.
     bool single_reference = false;
 };
@@ -38,6 +42,13 @@ float residual_gate(float distance_before, float distance_after);
 
 /// Part of the frame after in a linear blend by time.
 float fade(const PaintJob &job);
+
+/// What a network asks of its painter.
+struct PaintTraits {
+    int64_t hidden_channels; ///< of PaintJob::hidden
+    bool aligns;             ///< jobs have a trust
+    bool restores_detail;    ///< jobs have detail above 0
+};
 
 /// The motion in luma pixels of the full frame, at its own size: displacement to before x y, to
 /// after x y, visibility 4, uncertainty. (1,9,h,w)

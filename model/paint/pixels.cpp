@@ -1,6 +1,8 @@
 // Planes in host memory that the processor samples from.
 #include "paint/pixels.h"
 
+#include "simd/detail.h"
+
 #include "frame/pack.h"
 
 #include <ATen/Parallel.h>
@@ -87,7 +89,7 @@ static Plane neutral_plane(const Geometry &g)
     return p;
 }
 
-Pixels take_pixels(const Geometry &g, const MardiniFrame &frame)
+static Pixels take_planes(const Geometry &g, const MardiniFrame &frame)
 {
     Pixels pixels;
     if (packed_is_whole(g.format)) {
@@ -111,13 +113,29 @@ Pixels take_pixels(const Geometry &g, const MardiniFrame &frame)
     return pixels;
 }
 
-int64_t bytes_of_pixels(const Geometry &g)
+Pixels take_pixels(const Geometry &g, const MardiniFrame &frame, const PaintTraits &traits)
+{
+    Pixels pixels = take_planes(g, frame);
+    if (traits.aligns)
+        pixels.pyramid = make_pyramid(pixels.packed[0]);
+    if (traits.restores_detail) {
+        pixels.energy.resize(g.height / 2 * (g.width / 2));
+        fine_energy(pixels.packed[0], pixels.energy.data());
+    }
+    return pixels;
+}
+
+int64_t bytes_of_pixels(const Geometry &g, const PaintTraits &traits)
 {
     const int64_t bytes = g.format.depth > 8 ? 2 : 1;
     const bool whole = packed_is_whole(g.format);
     int64_t sum = g.height * g.width * 3 / 2 * (whole ? bytes : 4);
     for (int p = 0; p < g.num_planes && (!whole || g.format.alpha); p++)
         sum += g.padded_height(p) * g.padded_width(p) * bytes;
+    if (traits.aligns) // 16 bits a sample; luma of floats is converted as well
+        sum += g.height * g.width * (whole ? 0 : 2) + g.height * g.width * 5 / 8;
+    if (traits.restores_detail)
+        sum += g.height * g.width; // a float for four pixels
     return sum;
 }
 

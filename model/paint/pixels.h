@@ -2,7 +2,8 @@
 #pragma once
 
 #include "frame/geometry.h"
-#include "simd/plane.h"
+#include "paint/painter.h"
+#include "simd/align.h"
 
 #include <vector>
 
@@ -14,12 +15,14 @@ struct Pixels {
     std::vector<Plane> packed;
     /// Every plane as stored, where `packed` does not hold it; else undefined.
     std::vector<Plane> planes;
+    LumaPyramid pyramid;       ///< what alignment reads; empty if nothing is aligned
+    std::vector<float> energy; ///< (h,w) fine_energy() of luma; empty if no detail is restored
 };
 
 /// Copy a frame's planes; the frame is not read again.
-Pixels take_pixels(const Geometry &geometry, const MardiniFrame &frame);
+Pixels take_pixels(const Geometry &geometry, const MardiniFrame &frame, const PaintTraits &traits);
 
 /// Size of take_pixels()'s result, in bytes.
-int64_t bytes_of_pixels(const Geometry &geometry);
+int64_t bytes_of_pixels(const Geometry &geometry, const PaintTraits &traits);
 
 } // namespace mardini

@@ -2,6 +2,7 @@
 #include "paint/torch.h"
 
 #include "frame/pack.h"
+#include "network/detail.h"
 
 #include <algorithm>
 
@@ -92,6 +93,12 @@ TorchPainter::Scene TorchPainter::scene_of(const PaintJob &job) const
     s.pairs.distance_before = at::full({1, 1, 1, 1}, job.distance_before, floats);
     s.pairs.distance_after = at::full({1, 1, 1, 1}, job.distance_after, floats);
     s.motion = enlarged(job.motion, h, w);
+    if (job.trust) {
+        Profile::Timer timer(profile_, Stage::Align);
+        const Alignment a = align(before.packed, after.packed, s.motion, s.pairs);
+        const Tensor trust = resize(job.trust(a, s.motion.visibility), h, w);
+        s.motion.velocity = s.motion.velocity + trust * a.correction;
+    }
     s.hidden = resize(job.hidden.to(torch::kFloat32), h, w);
     s.mask = change_mask(before.packed, after.packed);
     if (job.single_reference)
@@ -134,6 +141,13 @@ TorchPainter::Band TorchPainter::compose_band(const Scene &s, int64_t start, int
     b.change = gate * head[0];
     if (s.sampled_residual.defined())
         b.change = b.change + band(s.sampled_residual);
+    if (s.job.detail > 0) { // of the whole frame: paint() has made one band of it
+        const Tensor composed = compose(c, b.logits) + b.change;
+        b.change = b.change +
+                   restore_detail(composed, s.before.packed, s.after.packed, b.motion, s.pairs, c,
+                                  b.logits, s.job.detail) -
+                   composed;
+    }
     const Tensor uncertainty =
         gate * at::softplus(b.motion.uncertainty + head[2] - uncertainty_shift) * b.mask;
     b.confidence = 1 / (1 + confidence_scale * uncertainty.slice(2, b.skip, b.skip + b.rows));
@@ -198,8 +212,9 @@ void TorchPainter::paint(const PaintJob &job, const MardiniFrame &out, float *co
     const int64_t unit = geometry_.format.log2_chroma_height == 2 ? 2 : 1;
     double total = 0;
     int64_t count = 0;
-    for (int64_t start = 0; start < visible; start += band_rows) {
-        const int64_t end = std::min({start + band_rows, (visible + unit - 1) / unit * unit, h});
+    const int64_t rows_at_once = job.detail > 0 ? h : band_rows;
+    for (int64_t start = 0; start < visible; start += rows_at_once) {
+        const int64_t end = std::min({start + rows_at_once, (visible + unit - 1) / unit * unit, h});
         const Band band = compose_band(scene, start, end);
         const Tensor shown = band.confidence.slice(2, 0, std::min(end, visible) - start);
         total += shown.sum().item<double>();

@@ -2,8 +2,8 @@
 #include "tool/train_command.h"
 
 #include "tool/option_table.h"
-#include "train/report/report.h"
 #include "train/loop.h"
+#include "train/report/report.h"
 
 #include <memory>
 

@@ -123,8 +123,8 @@ Bridge StageLoss::bridge(const Batch &batch, const Output &output)
     const Tensor velocity =
         resize(flat(motion_examples(network_, batch).motion), reference.size(2), reference.size(3));
     return bridge_of_single_reference(reference, 2 * reference.size(2), 2 * reference.size(3),
-                        motion_of_velocity(velocity), output.pairs,
-                        network_->generator->hidden_channels());
+                                      motion_of_velocity(velocity), output.pairs,
+                                      network_->generator->hidden_channels());
 }
 
 Tensor StageLoss::diffusion_loss(const Batch &batch, const Output &output, const Tensor &target,

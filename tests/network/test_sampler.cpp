@@ -3,8 +3,8 @@
 #include "engine/single_image.h"
 #include "mardini.h"
 #include "network/checkpoint.h"
-#include "train/flow_matching.h"
 #include "train/curriculum.h"
+#include "train/flow_matching.h"
 #include "train/optimizer.h"
 
 #include "support/awake.h"
@@ -133,7 +133,8 @@ TEST_CASE("of one given frame it is known which pixels it does not show")
     auto bridge = [&](double time, int64_t height = 128, int64_t width = 192) {
         const Pairs pairs = make_pairs(torch::zeros({1, 1}),
                                        torch::full({1, 1}, time, torch::kFloat32), torch::kCPU);
-        return bridge_of_single_reference(given, height, width, motion_of_velocity(velocity), pairs, 12);
+        return bridge_of_single_reference(given, height, width, motion_of_velocity(velocity), pairs,
+                                          12);
     };
     const Bridge still = bridge(8);
     CHECK((still.estimate - given).abs().max().item<double>() < 1e-5);
