@@ -23,7 +23,8 @@ static MardiniFrame planes_of(const Frame &frame)
 Geometry geometry_of(const Frame &frame)
 {
     if (frame->format != AV_PIX_FMT_YUV420P)
-        throw std::runtime_error("The network's reference path takes frames in yuv420p alone.");
+        throw std::runtime_error(
+            "The network's reference path takes frames in yuv420p; convert them first.");
     return Geometry({frame->width, frame->height, MARDINI_COLOR_YUV, 0, 8, 1, 1, 0, 0, 0});
 }
 

@@ -101,16 +101,20 @@ h3 { font-weight: 500; margin: 1.2em 0 .4em }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 th, td { padding: .15em .8em; border-bottom: 1px solid var(--line); text-align: right }
 th:first-child, td:first-child, th:nth-child(2), td:nth-child(2) { text-align: left }
-figure { margin: 0 } figcaption { font-size: 13px; opacity: .75 } img { display: block; width: 100%; height: auto }
-.row { display: grid; grid-template-columns: minmax(0, 3fr) minmax(0, 1fr); gap: .8em; align-items: start }
+figure { margin: 0 }
+figcaption { font-size: 13px; opacity: .75 }
+img { display: block; width: 100%; height: auto }
+.row { display: grid; grid-template-columns: minmax(0, 3fr) minmax(0, 1fr); gap: .8em;
+    align-items: start }
 .side { display: grid; gap: .5em }
 .pair { position: relative; --at: 50% }
 .pair .synthesized { position: absolute; inset: 0; clip-path: inset(0 0 0 var(--at)) }
-.pair::after { content: ""; position: absolute; top: 0; bottom: 0; left: var(--at); width: 2px; margin-left: -1px;
-    background: #fff; mix-blend-mode: difference }
+.pair::after { content: ""; position: absolute; top: 0; bottom: 0; left: var(--at);
+    width: 2px; margin-left: -1px; background: #fff; mix-blend-mode: difference }
 input[type=range] { width: 100%; margin: .3em 0 0 }
 .ends { display: flex; justify-content: space-between; font-size: 13px; opacity: .75 }
-@media (max-width: 40em) { .row { grid-template-columns: 1fr } .side { grid-template-columns: repeat(3, 1fr) } }
+@media (max-width: 40em) { .row { grid-template-columns: 1fr }
+    .side { grid-template-columns: repeat(3, 1fr) } }
 )";
 
 static std::string sample_section(const PageSample &s)

@@ -24,7 +24,7 @@ public:
     {
         path_ = (fs::temp_directory_path() / "mardini-vmaf-XXXXXX").string();
         if (!mkdtemp(path_.data()))
-            throw std::runtime_error("A temporary folder for VMAF cannot be made in " +
+            throw std::runtime_error("A temporary folder for VMAF cannot be created in " +
                                      fs::temp_directory_path().string() + "; set TMPDIR.");
     }
     ~TemporaryFolder()

@@ -35,7 +35,7 @@ const Job jobs[] = {
     {"--animate", eval::evaluate_sampled_motion, false},
 };
 
-/// Options of dropped frames alone.
+/// Options that only dropped frames have.
 const std::vector<const char *> scoring_options = {"--factors", "--against", "--without", "--vmaf",
                                                    "--group",   "--json",    "--html"};
 

@@ -173,7 +173,7 @@ TEST_CASE("davis7: chunks, crop and the mean over seven")
 
 TEST_CASE("davis7: the centre square, averaged by area")
 {
-    // Black bars of 64 on both sides of 512 columns that are black and white in turn.
+    // Black bars of 64 on both sides of 512 columns that are alternately black and white.
     const std::string picture = ffmpeg::scratch("square.png");
     generate("color=black:size=640x512,format=gray,geq=lum='if(between(X,64,575),255*mod(X,2),0)',"
              "format=rgb24",
@@ -258,7 +258,8 @@ TEST_CASE("costs are those of the layers")
         p.layers * (12 * masked * square + 2 * p.width * masked * (reference + tokens));
     CHECK(costs.at(3).macs >= layers);
     CHECK(costs[3].macs < layers * 11 / 10);
-    // The parts made at the motion's size do not grow with a frame that is reduced to the same.
+    // The parts computed at the motion resolution do not grow with a frame that is reduced to the
+    // same.
     const std::vector<Cost> large = count_costs(network, 672, 384);
     CHECK(count_costs(network, 1344, 768).at(5).macs == 4 * large.at(5).macs);
     for (const Cost &cost : costs)
