@@ -106,7 +106,7 @@ TEST_CASE("a given frame is read once for all windows")
         const PlannerImpl::ReferenceCache one =
             planner->encode_references(tokens.slice(0, f, f + 1), rows);
         for (size_t i = 0; i < one.size(); i++) {
-            BlockImpl::Memory &to = one_by_one[i];
+            BlockImpl::KvCache &to = one_by_one[i];
             to.k = f ? at::cat({to.k, one[i].k}) : one[i].k,
             to.v = f ? at::cat({to.v, one[i].v}) : one[i].v;
         }
@@ -230,7 +230,8 @@ TEST_CASE("with the match off none of it reaches the plan")
     Ablation off;
     off.no_match = true;
     auto seed = [&](const Ablation &a) {
-        return largest(network->forward(given, times({0, 2}), times({1}), {1, a}).plan.seed);
+        return largest(
+            network->forward(given, times({0, 2}), times({1}), {1, a}).plan.match_velocity);
     };
     CHECK(seed({}) > 8);
     CHECK(seed(off) == 0);

@@ -47,7 +47,8 @@ TEST_CASE("the number of threads does not show")
     Restore restore;
     const Scene scene(formats[0]);
     Profile profile;
-    CpuPainter painter(scene.g, scene.network->generator->hidden_channels(), profile);
+    CpuPainter painter(scene.g, {scene.network->generator->hidden_channels(), false, false},
+                       profile);
     prepare(painter, scene);
     Picture one(scene.g), three(scene.g);
     at::set_num_threads(1);
@@ -65,7 +66,8 @@ TEST_CASE("a processor short of memory paints the same in smaller bands and says
     tall.height = 300;
     Scene scene(tall);
     Profile profile;
-    CpuPainter painter(scene.g, scene.network->generator->hidden_channels(), profile);
+    CpuPainter painter(scene.g, {scene.network->generator->hidden_channels(), false, false},
+                       profile);
     std::vector<std::string> warnings;
     painter.warn = [&](const std::string &line) { warnings.push_back(line); };
     prepare(painter, scene);

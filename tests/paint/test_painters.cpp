@@ -42,7 +42,8 @@ void with_each_painter(const Scene &scene,
             std::printf("skipped: %s, which this processor or LibTorch lacks\n", name);
             continue;
         }
-        CpuPainter cpu(scene.g, scene.network->generator->hidden_channels(), profile);
+        CpuPainter cpu(scene.g, {scene.network->generator->hidden_channels(), false, false},
+                       profile);
         run(name, cpu);
     }
     TorchPainter torch(scene.g, torch::kCPU, profile);
