@@ -246,7 +246,8 @@ TEST_CASE("a larger network to learn from is learned from")
 TEST_CASE("one clip is memorized", "[slow]")
 {
     TrainOptions o = small_run("heart");
-    o.batch = 4;
+    o.batch = 1;
+    o.large = 0;
     Clips clips({ffmpeg::source_file("demo/walk.mp4")});
     o.synthetic = 0;
     Loader loader(o, &clips, nullptr, 0, {}, half_way);
