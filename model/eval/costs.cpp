@@ -8,6 +8,7 @@
 
 #include "frame/pack.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/record_function.h>
 
 #include <functional>
@@ -64,7 +65,11 @@ int64_t count(const std::function<void()> &body)
                                                        .needsInputs(true)
                                                        .needsOutputs(true)
                                                        .scopes({at::RecordScope::FUNCTION}));
+    // The callback sees one thread alone.
+    const int threads = at::get_num_threads();
+    at::set_num_threads(1);
     body();
+    at::set_num_threads(threads);
     at::removeCallback(handle);
     return macs;
 }
