@@ -111,8 +111,10 @@ TorchPainter::Scene TorchPainter::scene_of(const PaintJob &job) const
 /// Rows [start, end) of the packed frame, with a halo.
 TorchPainter::Band TorchPainter::compose_band(const Scene &s, int64_t start, int64_t end)
 {
-    const int64_t begin = std::max<int64_t>(start - head_halo, 0),
-                  last = std::min(end + head_halo, geometry_.height / 2);
+    // Even: a line of 4:1:0's chroma takes two packed rows.
+    constexpr int64_t halo = head_halo + head_halo % 2;
+    const int64_t begin = std::max<int64_t>(start - halo, 0),
+                  last = std::min(end + halo, geometry_.height / 2);
     auto band = [&](const Tensor &x) { return x.slice(2, begin, last); };
     Profile::Timer sample_timer(profile_, Stage::Sample);
     Band b{begin, start - begin, end - start, rows_of(s.motion, begin, last), {}, {}, {}, {}, {}};
