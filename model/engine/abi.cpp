@@ -15,46 +15,49 @@ struct MardiniEngine : mardini::Engine {
 
 namespace {
 
-/// Run `body`; what it throws becomes a code and one line.
-template <class Body>
-int guarded(MardiniLog log, void *opaque, const Body &body)
+/// What base/error.h does not know: LibTorch's exceptions, and what is wrong with a file.
+std::optional<mardini::CaughtError> describe_engine_exception()
 {
-    auto fail = [&](int code, const std::string &message) {
-        if (log)
-            log(opaque, MARDINI_LOG_ERROR, message.substr(0, message.find('\n')).c_str());
-        return MARDINI_ERR(code);
-    };
     const char *full = "Memory is full; a smaller frame needs less.";
     try {
-        c10::InferenceMode inference;
-        body();
-        return 0;
-    } catch (const mardini::Error &e) {
-        return fail(e.code, e.what());
+        throw;
     } catch (const c10::OutOfMemoryError &) {
-        return fail(ENOMEM,
-                    "The device's memory is full; a smaller frame or device=cpu needs less.");
+        return mardini::CaughtError{
+            ENOMEM, "The device's memory is full; a smaller frame or device=cpu needs less."};
     } catch (const c10::Error &e) {
-        return mardini::is_out_of_memory(e) ? fail(ENOMEM, full)
-                                            : fail(EIO, e.what_without_backtrace());
+        if (mardini::is_out_of_memory(e))
+            return mardini::CaughtError{ENOMEM, full};
+        return mardini::CaughtError{EIO, e.what_without_backtrace()};
     } catch (const std::bad_alloc &) {
-        return fail(ENOMEM, full);
+        return mardini::CaughtError{ENOMEM, full};
     } catch (const std::runtime_error &e) {
-        return fail(EINVAL, e.what());
-    } catch (const std::exception &e) {
-        return fail(EIO, e.what());
+        return mardini::CaughtError{EINVAL, e.what()};
     } catch (...) {
-        return fail(EIO, "An unknown exception was thrown.");
+        return std::nullopt;
     }
 }
 
+/// Run `body`; what it throws becomes a code and one line.
 template <class Body>
-int guarded(MardiniEngine *engine, const Body &body)
+int run_guarded(MardiniLog log, void *opaque, const Body &body)
+{
+    return mardini::guarded(
+        log, opaque,
+        [&] {
+            c10::InferenceMode inference;
+            body();
+            return 0;
+        },
+        describe_engine_exception);
+}
+
+template <class Body>
+int run_guarded(MardiniEngine *engine, const Body &body)
 {
     auto log = [](void *opaque, int level, const char *message) {
         static_cast<MardiniEngine *>(opaque)->say(level, message);
     };
-    return guarded(log, engine, [&] {
+    return run_guarded(log, engine, [&] {
         engine->enter();
         body();
     });
@@ -69,8 +72,8 @@ int engine_open(MardiniEngine **engine, const MardiniSettings *settings, const c
                 const MardiniFormat *format)
 {
     *engine = nullptr;
-    return guarded(settings->log, settings->log_opaque,
-                   [&] { *engine = new MardiniEngine(*settings, checkpoint, *format); });
+    return run_guarded(settings->log, settings->log_opaque,
+                       [&] { *engine = new MardiniEngine(*settings, checkpoint, *format); });
 }
 
 void engine_close(MardiniEngine *engine)
@@ -80,22 +83,22 @@ void engine_close(MardiniEngine *engine)
 
 int engine_add_frame(MardiniEngine *engine, int64_t id, const MardiniFrame *frame)
 {
-    return guarded(engine, [&] { engine->add_frame(id, *frame); });
+    return run_guarded(engine, [&] { engine->add_frame(id, *frame); });
 }
 
 void engine_drop_frame(MardiniEngine *engine, int64_t id)
 {
-    guarded(engine, [&] { engine->drop_frame(id); });
+    run_guarded(engine, [&] { engine->drop_frame(id); });
 }
 
 int engine_compare(MardiniEngine *engine, int64_t before, int64_t after, double *score)
 {
-    return guarded(engine, [&] { *score = engine->compare(before, after); });
+    return run_guarded(engine, [&] { *score = engine->compare(before, after); });
 }
 
 int engine_make(MardiniEngine *engine, const MardiniWindow *windows, int num_windows)
 {
-    return guarded(engine, [&] { engine->make(windows, num_windows); });
+    return run_guarded(engine, [&] { engine->make(windows, num_windows); });
 }
 
 } // namespace
