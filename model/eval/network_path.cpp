@@ -1,14 +1,11 @@
 // Frames between reference frames by the network's reference path.
 #include "eval/network_path.h"
 
+#include "base/constants.h"
+
 #include <stdexcept>
 
 namespace mardini::eval {
-
-// The library's numbers.
-static constexpr double cut_threshold = 0.74;  ///< of unlikeness(), as the filter's option scd
-static constexpr int gap_positions = 8;        ///< positions from a reference frame to the next
-static constexpr double confidence_scale = 16; ///< confidence = 1 / (1 + scale * uncertainty)
 
 static MardiniFrame planes_of(const Frame &frame)
 {

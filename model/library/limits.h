@@ -10,6 +10,8 @@
 // Ranges of MardiniSettings and MardiniFormat. Timelines check their own settings.
 #pragma once
 
+#include "base/constants.h"
+
 namespace mardini {
 
 constexpr int SIDE_MAX = 16384; ///< width and height of a frame, pixels; the smallest side is 1
@@ -19,6 +21,6 @@ constexpr double MOTION_MAX = 10; ///< times the usual motion, a hundredth of th
 
 /// Scene cut where scd_threshold is -1: pairs of frames within a scene score below, pairs across a
 /// cut above.
-constexpr double DEFAULT_SCD_THRESHOLD = 74;
+constexpr double DEFAULT_SCD_THRESHOLD = 100 * cut_threshold;
 
 } // namespace mardini

@@ -116,7 +116,7 @@ void to_filter_times(Batch &batch)
     // (B,1) each: the references of the window's first masked frame
     Tensor first = batch.reference_times.gather(1, batch.pair.select(1, 0).slice(1, 0, 1));
     Tensor second = batch.reference_times.gather(1, batch.pair.select(1, 0).slice(1, 1, 2));
-    Tensor scale = gap_length / (second - first);
+    Tensor scale = gap_positions / (second - first);
     batch.reference_times = (batch.reference_times - first) * scale;
     batch.masked_times = (batch.masked_times - first) * scale;
 }

@@ -6,6 +6,7 @@
 // clamped to the nominal range.
 #pragma once
 
+#include "base/constants.h"
 #include "train/curriculum.h"
 
 #include <torch/types.h>
@@ -40,11 +41,8 @@ struct Batch {
 /// Stack windows of one shape; flow and visible are undefined unless every window has them.
 Batch collate(const std::vector<Window> &windows);
 
-/// A gap between two reference frames is this many positions long in the filter.
-constexpr double gap_length = 8;
-
 /// Times as the filter gives them to the network: zero at the earlier frame of the first pair, its
-/// gap `gap_length`. Times of a single reference frame stay. Changes both fields of times.
+/// gap `gap_positions`. Times of a single reference frame stay. Changes both fields of times.
 void to_filter_times(Batch &batch);
 
 /// How a window is mirrored. Applied in the order of the fields.

@@ -30,8 +30,8 @@ MotionExample motion_examples(Network &network, const Batch &batch)
                     Tensor()};
 
     // Two reference frames a gap apart, and a masked one just before the second, on its grid.
-    Tensor reference_times = at::tensor({0.0, gap_length}, torch::kFloat32).expand({N, 2});
-    Tensor masked_times = at::full({N, 1}, gap_length - 0.25, torch::kFloat32);
+    Tensor reference_times = at::tensor({0.0, gap_positions}, torch::kFloat32).expand({N, 2});
+    Tensor masked_times = at::full({N, 1}, gap_positions - 0.25, torch::kFloat32);
     Pairs pairs = make_pairs(reference_times, masked_times, device);
     Tensor before = at::arange(B, pairs.before.options()).repeat_interleave(M),
            after = at::arange(B, B + N, before.options());

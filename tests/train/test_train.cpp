@@ -130,9 +130,9 @@ TEST_CASE("times reach the network as the filter gives them")
             CHECK(torch::allclose(before.distance_before, after.distance_before, 1e-4, 1e-5));
             for (size_t m = 0; m < p.pair.size() && stage == Stage::Interpolation; m++)
                 CHECK((b.reference_times[0][p.pair[m][1]] - b.reference_times[0][p.pair[m][0]])
-                          .item<float>() == Approx(gap_length));
+                          .item<float>() == Approx(gap_positions));
             CHECK((b.reference_times[0][p.pair[0][1]] - b.reference_times[0][p.pair[0][0]])
-                      .item<float>() == Approx(gap_length));
+                      .item<float>() == Approx(gap_positions));
         }
     }
 }
