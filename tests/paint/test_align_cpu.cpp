@@ -2,12 +2,12 @@
 #include "network/detail.h"
 #include "simd/align.h"
 #include "simd/detail.h"
-#include "simd/dispatch.h"
 
-#include <ATen/Parallel.h>
 #include <torch/torch.h>
 
 #include "support/catch.h"
+
+#include "instructions.h"
 
 #include <chrono>
 #include <cstdio>
@@ -16,31 +16,17 @@ using namespace mardini;
 
 namespace {
 
-struct Restore {
-    Instructions before = instructions();
-    int threads = at::get_num_threads();
-    ~Restore()
-    {
-        use_instructions(before);
-        at::set_num_threads(threads);
-    }
-};
-
 /// Run a check with each set of instructions that this processor has, by one thread and by three.
 template <class Check>
 void with_each_processor(const Check &check)
 {
-    static const char *const names[] = {"plain", "AVX2", "AVX-512"};
     Restore restore;
     for (auto i : {Instructions::Plain, Instructions::Avx2, Instructions::Avx512}) {
-        const char *name = names[static_cast<int>(i)];
-        if (!use_instructions(i)) {
-            std::printf("skipped: our loops in %s, which this processor or LibTorch lacks\n", name);
+        if (!tried(i))
             continue;
-        }
         for (int threads : {1, 3}) {
             at::set_num_threads(threads);
-            INFO(name << ", " << threads << " threads");
+            INFO(name_of(i) << ", " << threads << " threads");
             check();
         }
     }

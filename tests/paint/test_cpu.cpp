@@ -1,45 +1,16 @@
 // The processor's own loops against LibTorch's operations: matches, cost volumes, and the threads
 // that paint. test_painters.cpp holds its frames to the network.
 #include "paint/cpu_painter.h"
-#include "simd/dispatch.h"
 #include "simd/matching.h"
 
 #include "support/catch.h"
 #include "support/formats.h"
 
+#include "instructions.h"
 #include "scene.h"
-
-#include <ATen/Parallel.h>
-
-#include <cstdio>
 
 using namespace mardini;
 using namespace scene;
-
-namespace {
-
-struct Restore {
-    Instructions before = instructions();
-    int threads = at::get_num_threads();
-    ~Restore()
-    {
-        use_instructions(before);
-        at::set_num_threads(threads);
-    }
-};
-
-/// Our loops in these instructions from now on; false, and said, if the processor has them not.
-bool tried(Instructions i)
-{
-    static const char *const names[] = {"plain", "AVX2", "AVX-512"};
-    const bool done = use_instructions(i);
-    if (!done)
-        std::printf("skipped: our loops in %s, which this processor or LibTorch lacks\n",
-                    names[static_cast<int>(i)]);
-    return done;
-}
-
-} // namespace
 
 TEST_CASE("the number of threads does not show")
 {

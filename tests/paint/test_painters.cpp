@@ -1,15 +1,14 @@
 // Every painter against the network: frames of all formats, and what each of them promises.
 #include "paint/cpu_painter.h"
 #include "paint/torch.h"
-#include "simd/dispatch.h"
 
 #include "support/catch.h"
 #include "support/formats.h"
 
+#include "instructions.h"
 #include "loops.h"
 #include "scene.h"
 
-#include <cstdio>
 #include <functional>
 #include <string>
 
@@ -17,11 +16,6 @@ using namespace mardini;
 using namespace scene;
 
 namespace {
-
-struct Restore {
-    Instructions before = instructions();
-    ~Restore() { use_instructions(before); }
-};
 
 /// body(name, painter) for each of them, which knows the scene's frames.
 void with_each_painter(const Scene &scene,
@@ -34,17 +28,12 @@ void with_each_painter(const Scene &scene,
         INFO(name << ": " << name_of(scene.g.format) << ", motion at 1/" << scene.g.reduction);
         body(name, painter);
     };
-    const std::pair<Instructions, const char *> sets[] = {{Instructions::Plain, "cpu, plain"},
-                                                          {Instructions::Avx2, "cpu, AVX2"},
-                                                          {Instructions::Avx512, "cpu, AVX-512"}};
-    for (const auto &[set, name] : sets) {
-        if (!use_instructions(set)) {
-            std::printf("skipped: %s, which this processor or LibTorch lacks\n", name);
+    for (auto i : {Instructions::Plain, Instructions::Avx2, Instructions::Avx512}) {
+        if (!tried(i))
             continue;
-        }
         CpuPainter cpu(scene.g, {scene.network->generator->hidden_channels(), false, false},
                        profile);
-        run(name, cpu);
+        run(std::string("cpu, ") + name_of(i), cpu);
     }
     TorchPainter torch(scene.g, torch::kCPU, profile);
     run("torch", torch);
