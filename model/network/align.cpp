@@ -82,6 +82,11 @@ Alignment align(const Tensor &before, const Tensor &after, const Motion &motion,
                       : align_by_tensors(before, after, motion, pairs);
 }
 
+Tensor trusted_correction(const Alignment &a, const Tensor &trust)
+{
+    return resize(trust, a.correction.size(2), a.correction.size(3)) * a.correction;
+}
+
 Alignment align_by_tensors(const Tensor &before, const Tensor &after, const Motion &motion,
                            const Pairs &pairs)
 {

@@ -32,4 +32,7 @@ Alignment align(const Tensor &before, const Tensor &after, const Motion &motion,
 Alignment align_by_tensors(const Tensor &before, const Tensor &after, const Motion &motion,
                            const Pairs &pairs);
 
+/// The part of a correction that is trusted. trust (N,1,h/2,w/2) -> (N,2,h,w), luma pixels a gap
+Tensor trusted_correction(const Alignment &alignment, const Tensor &trust);
+
 } // namespace mardini

@@ -43,10 +43,9 @@ Tensor resize(const Tensor &x, int64_t H, int64_t W)
     return at::upsample_bilinear2d(x, {H, W}, false);
 }
 
-Tensor double_size(const Tensor &x, double scale)
+Tensor double_size(const Tensor &x)
 {
-    Tensor y = at::upsample_bilinear2d(x, {2 * x.size(2), 2 * x.size(3)}, false);
-    return scale == 1.0 ? y : y * scale;
+    return resize(x, 2 * x.size(2), 2 * x.size(3));
 }
 
 Tensor reduce(const Tensor &packed, int r)

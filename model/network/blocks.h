@@ -21,8 +21,8 @@ torch::nn::Conv2d zero_conv(int in, int out, int kernel = 3);
 /// x (N,C,h,w) -> (N,C,H,W), bilinear, pixel centres aligned.
 Tensor resize(const Tensor &x, int64_t H, int64_t W);
 
-/// Twice the size; `scale` multiplies the values (2 for a field of displacements in pixels).
-Tensor double_size(const Tensor &x, double scale = 1.0);
+/// resize() to twice the size.
+Tensor double_size(const Tensor &x);
 
 /// Mean over reduction x reduction of a packed frame: what the planner and the motion stages see.
 /// (N,6,h,w)

@@ -93,7 +93,6 @@ Refined GeneratorImpl::refine(const Plan &plan, const Features &a, const Feature
             blocks8->forward(in8(inputs(r.eighth, a.eighth, b.eighth, config_.cost8, 8, planned))));
         r.eighth = corrected(r.eighth, delta8(x), 8);
     }
-    r.eighth_hidden = x;
 
     Motion quarter = doubled(r.eighth); // 1/4
     x = act(

@@ -7,10 +7,9 @@ namespace mardini {
 
 /// What refinement found at the motion resolution.
 struct Refined {
-    Motion eighth;        ///< after the correction at 1/8, at 1/8
-    Motion half;          ///< after the correction at 1/4, at 1/2
-    Tensor hidden;        ///< (N,hidden,H/4,W/4): what the output head and the denoiser get to know
-    Tensor eighth_hidden; ///< (N,channels8,H/8,W/8)
+    Motion eighth; ///< after the correction at 1/8, at 1/8
+    Motion half;   ///< after the correction at 1/4, at 1/2
+    Tensor hidden; ///< (N,hidden,H/4,W/4): what the output head and the denoiser get to know
 };
 
 /// Output head's word on every pixel, in the packed layout of frame.h. h, w: half of the full

@@ -122,7 +122,7 @@ Motion NetworkImpl::aligned(const Refined &refined, const Tensor &before, const 
     const Tensor trust = generator->trust(refined.hidden, alignment, motion.visibility);
     if (trusted)
         *trusted = trust;
-    motion.velocity = motion.velocity + resize(trust, h, w) * alignment.correction;
+    motion.velocity = motion.velocity + trusted_correction(alignment, trust);
     return motion;
 }
 

@@ -2,6 +2,7 @@
 #include "paint/cpu.h"
 
 #include "frame/pack.h"
+#include "simd/bilinear_table.h"
 #include "simd/detail.h"
 #include "simd/dispatch.h"
 
@@ -20,23 +21,6 @@ static constexpr int max_input = 96;
 static constexpr int64_t cache_bytes = 16 << 20;
 
 namespace {
-
-/// Bilinear interpolation along one axis, pixel centres aligned: where from, and the right one's
-/// part.
-struct Steps {
-    Steps(int64_t from, int64_t to) : left(to + 16), right(to + 16), part(to + 16)
-    {
-        const float scale = static_cast<float>(from) / static_cast<float>(to);
-        for (int64_t i = 0; i < to; i++) {
-            const float x = std::max((static_cast<float>(i) + 0.5f) * scale - 0.5f, 0.0f);
-            left[i] = static_cast<int32_t>(std::min<int64_t>(static_cast<int64_t>(x), from - 1));
-            right[i] = static_cast<int32_t>(std::min<int64_t>(left[i] + 1, from - 1));
-            part[i] = x - static_cast<float>(left[i]);
-        }
-    }
-    std::vector<int32_t> left, right; // padded with zeros: vectors read past the end
-    std::vector<float> part;
-};
 
 /// Buffers and constants of one band. Rows count from the band's first.
 struct Band {
@@ -95,7 +79,7 @@ struct PlaneLine {
 
 struct Kernel {
     void (*mix_rows)(const float *above, const float *below, float down, int64_t w, float *out);
-    void (*resize_row)(const float *row, const Steps &steps, int64_t w, float *out);
+    void (*resize_row)(const float *row, const BilinearTable &steps, int64_t w, float *out);
     void (*difference_row)(const Band &band, int64_t y, float *out);
     void (*find_mask)(const float *const rows[9], int64_t w, float *tmp, float *out);
     void (*sample_row)(const Band &band, int64_t row);
@@ -154,7 +138,7 @@ struct Source {
     }
 
     Tensor values;
-    Steps rows, columns;
+    BilinearTable rows, columns;
     int64_t w;
 };
 
@@ -284,7 +268,7 @@ static Tensor aligned_fields(const Geometry &g, const PaintJob &p, const Pixels 
     align_frame({&before.pyramid, &after.pyramid, data, data + 2 * h * w, seen.data_ptr<float>(),
                  p.distance_before, p.distance_after, a.correction.data_ptr<float>(),
                  a.residual_before.data_ptr<float>(), a.residual_after.data_ptr<float>()});
-    const Tensor trusted = resize(p.trust(a, visibility), h, w) * a.correction;
+    const Tensor trusted = trusted_correction(a, p.trust(a, visibility));
     fields.slice(1, 0, 2).add_(trusted, p.distance_before);
     fields.slice(1, 2, 4).add_(trusted, p.distance_after);
     return fields;
@@ -401,7 +385,7 @@ private:
     const Band &b_;
     int plane_;
     int64_t H_, W_;
-    Steps rows_, columns_;
+    BilinearTable rows_, columns_;
     int64_t pitch_;
 };
 

@@ -40,7 +40,7 @@ static void mix_rows(const float *above, const float *below, float down, int64_t
         store(out + x, (1.0f - down) * load(above + x) + down * load(below + x));
 }
 
-static void resize_row(const float *row, const Steps &steps, int64_t w, float *out)
+static void resize_row(const float *row, const BilinearTable &steps, int64_t w, float *out)
 {
     for (int64_t x = 0; x < w; x += LANES) {
         vi left, right;
@@ -258,6 +258,21 @@ INLINE vf bilinear(const float *plane, int64_t h, int64_t w, vf x, vf y)
     return above + down * (line(from + 4 * w) - above);
 }
 
+/// Luma sample `s` of LANES squares, its candidates weighed; a quarter of its logits goes to
+/// coarse.
+INLINE vf mix_luma(const float *samples, const float *logits, int s, int64_t pitch, vf still_a,
+                   vf still_b, vf coarse[4])
+{
+    vf l[4];
+    for (int k = 0; k < 4; k++) {
+        l[k] = load(logits + (4 * k + s) * pitch);
+        coarse[k] += 0.25f * l[k];
+    }
+    softmax(l);
+    return l[0] * load(samples + s * pitch) + l[1] * load(samples + (4 + s) * pitch) +
+           l[2] * still_a + l[3] * still_b;
+}
+
 /// Luma of packed row `row` with its change, and the fine energy of what it is composed of.
 INLINE void compose_row(const Band &b, int64_t row, Kind kind)
 {
@@ -269,18 +284,10 @@ INLINE void compose_row(const Band &b, int64_t row, Kind kind)
         vf still_a[6], still_b[6], coarse[4] = {};
         load_packed(*b.packed[0], y, x, kind, still_a);
         load_packed(*b.packed[1], y, x, kind, still_b);
-        for (int s = 0; s < 4; s++) {
-            vf l[4];
-            for (int k = 0; k < 4; k++) {
-                l[k] = load(logits + (4 * k + s) * pitch + x);
-                coarse[k] += 0.25f * l[k];
-            }
-            softmax(l);
-            store(composed + s * pitch + x, l[0] * load(samples + s * pitch + x) +
-                                                l[1] * load(samples + (4 + s) * pitch + x) +
-                                                l[2] * still_a[s] + l[3] * still_b[s] +
-                                                load(change + s * pitch + x));
-        }
+        for (int s = 0; s < 4; s++)
+            store(composed + s * pitch + x,
+                  mix_luma(samples + x, logits + x, s, pitch, still_a[s], still_b[s], coarse) +
+                      load(change + s * pitch + x));
         softmax(coarse);
         const vf column = lanes() + static_cast<float>(x);
         const float line = static_cast<float>(y);
@@ -318,17 +325,8 @@ INLINE void store_row(const Band &b, int64_t row, const Lines &lines, Kind kind)
         vf still_a[6], still_b[6], mixed[6], coarse[4] = {};
         load_packed(*b.packed[0], y, x, kind, still_a);
         load_packed(*b.packed[1], y, x, kind, still_b);
-        for (int s = 0; s < 4; s++) {
-            vf l[4];
-            for (int k = 0; k < 4; k++) {
-                l[k] = load(logits + (4 * k + s) * pitch + x);
-                coarse[k] += 0.25f * l[k];
-            }
-            softmax(l);
-            mixed[s] = l[0] * load(samples + s * pitch + x) +
-                       l[1] * load(samples + (4 + s) * pitch + x) + l[2] * still_a[s] +
-                       l[3] * still_b[s];
-        }
+        for (int s = 0; s < 4; s++)
+            mixed[s] = mix_luma(samples + x, logits + x, s, pitch, still_a[s], still_b[s], coarse);
         softmax(coarse);
         for (int c = 0; c < 2; c++)
             mixed[4 + c] = coarse[0] * load(samples + (8 + c) * pitch + x) +

@@ -96,8 +96,8 @@ TorchPainter::Scene TorchPainter::scene_of(const PaintJob &job) const
     if (job.trust) {
         Profile::Timer timer(profile_, Stage::Align);
         const Alignment a = align(before.packed, after.packed, s.motion, s.pairs);
-        const Tensor trust = resize(job.trust(a, s.motion.visibility), h, w);
-        s.motion.velocity = s.motion.velocity + trust * a.correction;
+        s.motion.velocity =
+            s.motion.velocity + trusted_correction(a, job.trust(a, s.motion.visibility));
     }
     s.hidden = resize(job.hidden.to(torch::kFloat32), h, w);
     s.mask = change_mask(before.packed, after.packed);

@@ -2,6 +2,7 @@
 // own.
 #include "simd/align.h"
 
+#include "simd/bilinear_table.h"
 #include "simd/dispatch.h"
 #include "simd/row_ring.h"
 
@@ -19,22 +20,6 @@ constexpr int64_t margin = RowRing<1>::margin;
 
 /// Rows that a thread takes at least: each of its parts warps two rows that the next one warps too.
 constexpr int64_t grain = 8;
-
-/// Bilinear interpolation along one axis, pixel centres aligned. Padded: vectors read past the end.
-struct Taps {
-    Taps(int64_t from, int64_t to) : left(to + margin), right(to + margin), part(to + margin)
-    {
-        const float scale = static_cast<float>(from) / static_cast<float>(to);
-        for (int64_t i = 0; i < to; i++) {
-            const float x = std::max((static_cast<float>(i) + 0.5f) * scale - 0.5f, 0.0f);
-            left[i] = static_cast<int32_t>(std::min<int64_t>(static_cast<int64_t>(x), from - 1));
-            right[i] = static_cast<int32_t>(std::min<int64_t>(left[i] + 1, from - 1));
-            part[i] = x - static_cast<float>(left[i]);
-        }
-    }
-    std::vector<int32_t> left, right;
-    std::vector<float> part; ///< of the right one
-};
 
 /// A row of one component of displacement and of the correction of velocity.
 struct MovedRow {
@@ -66,7 +51,7 @@ struct AlignKernel {
     void (*halve_row)(const float *row, int64_t n, float *out);
     void (*sum_rows)(const float *const *rows, int count, float share, bool add, int64_t n,
                      float *out);
-    void (*add_resized)(const float *row, const Taps &taps, int64_t n, float *out);
+    void (*add_resized)(const float *row, const BilinearTable &taps, int64_t n, float *out);
     void (*both_see_row)(const float *visibility, const float prior[2], int64_t plane, int64_t n,
                          float *out);
     void (*warp_row)(const WarpRow &row, int64_t n, float *difference[2], float *sum[2]);
@@ -384,7 +369,7 @@ private:
     Lines cells_; ///< ten lines a row: those of cell_row(), and e's mean over columns
     Lines steps_; ///< x, y, means over columns
     std::vector<float> mean_share_, window_share_, smooth_share_;
-    Taps columns_;
+    BilinearTable columns_;
 };
 
 void find_residual(const AlignmentJob &job, float *out)

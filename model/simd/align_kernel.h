@@ -148,7 +148,7 @@ static void sum_rows(const float *const *rows, int count, float share, bool add,
 }
 
 /// A row enlarged, added to another.
-static void add_resized(const float *row, const Taps &taps, int64_t n, float *out)
+static void add_resized(const float *row, const BilinearTable &taps, int64_t n, float *out)
 {
     const uint8_t *from = reinterpret_cast<const uint8_t *>(row);
     for (int64_t x = 0; x < n; x += LANES) {
